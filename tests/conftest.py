@@ -1,0 +1,95 @@
+"""Fixtures that hand out real servers. Each server starts once per test process, when the first test asks for it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.fileserver import FileServer
+from tests.support.postgres import PostgresServer
+from tests.support.valkey import ValkeyServer
+
+if TYPE_CHECKING:
+    from tests.support.databases import PostgresDatabases, SqliteDatabases
+
+# What a setting in the developer's own shell or .env would change must not reach a test.
+_OURS = "MULLIGAN_"
+_KEPT = {"MULLIGAN_CHROMIUM"}
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith(_OURS) and name not in _KEPT]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, shared by the tests of this process."""
+    server = PostgresServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """The address of an empty PostgreSQL database of the test's own."""
+    name = postgres.create_database()
+    yield postgres.url(name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> "SqliteDatabases":
+    from tests.support.databases import SqliteDatabases
+
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def _postgres_databases(postgres: PostgresServer) -> "PostgresDatabases":
+    from tests.support.databases import PostgresDatabases
+
+    return PostgresDatabases(postgres)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a fresh, migrated database; the test runs once on SQLite and once on PostgreSQL."""
+    source = "_sqlite_databases" if request.param == "sqlite" else "_postgres_databases"
+    databases: SqliteDatabases | PostgresDatabases = request.getfixturevalue(source)
+    with databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _valkey_server() -> Iterator[ValkeyServer]:
+    server = ValkeyServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def valkey(_valkey_server: ValkeyServer) -> ValkeyServer:
+    """A running, empty Valkey; the test may stop, kill or pause it as it likes."""
+    _valkey_server.flush()
+    return _valkey_server
+
+
+@pytest.fixture
+def redis_url(valkey: ValkeyServer) -> str:
+    """The address of a running, empty Valkey."""
+    return valkey.url
+
+
+@pytest.fixture
+def file_server(tmp_path: Path) -> Iterator[FileServer]:
+    """A file server on loopback, over a folder of the test's own (`file_server.folder`)."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = FileServer(folder)
+    yield server
+    server.close()
