@@ -1,5 +1,6 @@
 """Fresh, migrated databases, cheap: the migrations run once per kind of database, then copies are handed out."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ class SqliteDatabases:
         self._folder = folder
         self._numbers = count(1)
         self._template = folder / "template.db"
-        upgrade(f"sqlite:///{self._template}")
+        asyncio.run(upgrade(f"sqlite:///{self._template}"))
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
@@ -37,7 +38,7 @@ class PostgresDatabases:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         server.create_database(name=self._TEMPLATE)
-        upgrade(server.url(self._TEMPLATE))
+        asyncio.run(upgrade(server.url(self._TEMPLATE)))
 
     @contextmanager
     def fresh(self) -> Iterator[str]:

@@ -63,13 +63,14 @@ def worker(workers: Workers = 1) -> None:
 
 def migrate() -> None:
     """Bring the database to the newest schema; safe to run again."""
+    import asyncio
+
     from services.settings import load_settings
 
-    settings = load_settings()
-    settings.data_path.mkdir(parents=True, exist_ok=True)
+    url = load_settings().effective_database_url
     from services.migrate import upgrade
 
-    upgrade(settings.effective_database_url)
+    asyncio.run(upgrade(url))
 
 
 def first_link() -> None:
