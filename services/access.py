@@ -1,0 +1,84 @@
+"""Who acts, and what they may see and do. Every query of jobs is scoped by an `Actor`."""
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services.database import Database
+from services.errors import Forbidden
+from services.models import Job, Membership, User, Workspace
+from services.settings import Settings
+from services.vocabulary import Role
+
+
+class Accounts(Protocol):
+    """What the services of people need of a desk; a shell has no more than this."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+
+    @property
+    def db(self) -> Database:
+        """The database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A user in one workspace, resolved anew for every request and every event of an open page."""
+
+    user_id: UUID
+    email: str
+    name: str
+    workspace_id: UUID
+    workspace_slug: str
+    workspace_name: str
+    role: Role
+
+    @classmethod
+    def of(cls, user: User, workspace: Workspace, membership: Membership) -> "Actor":
+        """The user in the workspace, with the role that the membership gives."""
+        return cls(
+            user_id=user.id, email=user.email, name=user.name, workspace_id=workspace.id,
+            workspace_slug=workspace.slug, workspace_name=workspace.name, role=membership.role,
+        )  # fmt: skip
+
+    @property
+    def sees_all_jobs(self) -> bool:
+        """Whether others' jobs exist for this actor; a member's are their own."""
+        return self.role is not Role.MEMBER
+
+    @property
+    def may_change(self) -> bool:
+        """Whether anything at all; a viewer only looks."""
+        return self.role is not Role.VIEWER
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether members, credits and settings are theirs to change."""
+        return self.role is Role.ADMIN
+
+    def visible(self) -> list[sa.ColumnElement[bool]]:
+        """The conditions that every query of jobs carries: this workspace, not deleted, and a member's own only."""
+        conditions = [col(Job.workspace_id) == self.workspace_id, col(Job.deleted_at).is_(None)]
+        if not self.sees_all_jobs:
+            conditions.append(col(Job.owner_id) == self.user_id)
+        return conditions
+
+    def require_change(self) -> None:
+        """Raises Forbidden for a viewer."""
+        if not self.may_change:
+            raise Forbidden(role=self.role)
+
+    def require_overview(self) -> None:
+        """Raises Forbidden for a member, who sees only their own."""
+        if not self.sees_all_jobs:
+            raise Forbidden(role=self.role)
+
+    def require_admin(self) -> None:
+        """Raises Forbidden for everyone but an admin."""
+        if not self.is_admin:
+            raise Forbidden(role=self.role)
