@@ -1,0 +1,5 @@
+"""What Mulligan knows: settings, data, the lifecycle of a job, kinds, policies, retries, credits, access, storage.
+
+Nothing here imports NiceGUI, FastAPI or Taskiq worker code. What a service needs from outside (a queue that rings
+workers) is a protocol of its own, handed in by the composition roots of the web process and the worker as a `Desk`.
+"""

@@ -1,0 +1,40 @@
+"""Who did what: one entry for every change that a person makes."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.access import Actor
+from services.desk import Desk
+from services.models import AuditEntry
+
+
+def record(session: AsyncSession, actor: Actor, action: str, job_id: UUID | None = None, **data: Any) -> None:
+    """Adds an entry to the caller's transaction: what is audited and the audit stand or fall together."""
+    session.add(
+        AuditEntry(
+            workspace_id=actor.workspace_id, actor=actor.email, action=action, job_id=job_id, data=data
+        )
+    )
+
+
+async def entries(
+    desk: Desk, actor: Actor, cursor: UUID | None = None, limit: int = 50
+) -> tuple[list[AuditEntry], UUID | None]:
+    """The workspace's entries, newest first, and where the next page starts.
+
+    Raises:
+        Forbidden: only admins and operators read the log.
+    """
+    actor.require_overview()
+    query = sa.select(AuditEntry).where(col(AuditEntry.workspace_id) == actor.workspace_id)
+    if cursor:
+        query = query.where(col(AuditEntry.id) < cursor)
+    async with desk.db.read() as session:
+        found = list(
+            (await session.scalars(query.order_by(col(AuditEntry.id).desc()).limit(limit + 1))).all()
+        )
+    return found[:limit], found[limit - 1].id if len(found) > limit else None

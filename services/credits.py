@@ -1,0 +1,107 @@
+"""Credits: a balance that is never negative and always the sum of its ledger."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services import audit
+from services.access import Actor
+from services.desk import Desk
+from services.errors import InsufficientCredits, Invalid
+from services.models import CreditEntry, Workspace
+from services.vocabulary import CreditReason
+
+_MOST = 1_000_000_000
+
+
+async def post(
+    session: AsyncSession,
+    workspace_id: UUID,
+    amount: int,
+    reason: CreditReason,
+    *,
+    actor: str | None = None,
+    note: str | None = None,
+    job_id: UUID | None = None,
+    attempt: int | None = None,
+) -> int:
+    """Changes a balance by `amount` credits and writes the line that says why, in the caller's transaction.
+
+    Returns the new balance.
+
+    Raises:
+        InsufficientCredits: it would become negative; nothing was changed.
+    """
+    change = (
+        sa.update(Workspace)
+        .where(col(Workspace.id) == workspace_id, col(Workspace.balance) + amount >= 0)
+        .values(balance=col(Workspace.balance) + amount)
+        .returning(col(Workspace.balance))
+    )
+    balance = (await session.scalars(change, execution_options={"synchronize_session": False})).one_or_none()
+    if balance is None:
+        raise InsufficientCredits(needed=-amount)
+    session.add(
+        CreditEntry(
+            workspace_id=workspace_id, amount=amount, balance_after=balance, reason=reason,
+            actor=actor, note=note, job_id=job_id, attempt=attempt,
+        )
+    )  # fmt: skip
+    return balance
+
+
+async def balance_of(session: AsyncSession, workspace_id: UUID) -> int:
+    """The balance of a workspace, in credits."""
+    query = sa.select(col(Workspace.balance)).where(col(Workspace.id) == workspace_id)
+    return (await session.scalars(query)).one()
+
+
+async def balance(desk: Desk, actor: Actor) -> int:
+    """The balance of the actor's workspace, in credits."""
+    async with desk.db.read() as session:
+        return await balance_of(session, actor.workspace_id)
+
+
+async def grant(desk: Desk, actor: Actor, amount: int, reason: str) -> int:
+    """Adds credits to the actor's workspace, or takes some away, and returns the new balance.
+
+    Raises:
+        Forbidden: the actor is no admin.
+        Invalid: no amount, no reason, or more would be taken than is there.
+    """
+    actor.require_admin()
+    if not amount or abs(amount) > _MOST or not reason.strip():
+        raise Invalid("Credits need an amount other than 0, and a reason.")
+
+    async def work(session: AsyncSession) -> int:
+        try:
+            new = await post(
+                session,
+                actor.workspace_id,
+                amount,
+                CreditReason.GRANT,
+                actor=actor.email,
+                note=reason.strip(),
+            )
+        except InsufficientCredits:
+            raise Invalid("The balance never goes below 0.") from None
+        audit.record(session, actor, "credits.grant", amount=amount, reason=reason.strip())
+        return new
+
+    return await desk.db.transact(work)
+
+
+async def ledger(
+    desk: Desk, actor: Actor, cursor: UUID | None = None, limit: int = 50
+) -> tuple[list[CreditEntry], UUID | None]:
+    """Lines of the workspace's ledger, newest first, and where the next page starts."""
+    query = sa.select(CreditEntry).where(col(CreditEntry.workspace_id) == actor.workspace_id)
+    if cursor:
+        query = query.where(col(CreditEntry.id) < cursor)
+    async with desk.db.read() as session:
+        found = list(
+            (await session.scalars(query.order_by(col(CreditEntry.id).desc()).limit(limit + 1))).all()
+        )
+    return found[:limit], found[limit - 1].id if len(found) > limit else None

@@ -1,0 +1,129 @@
+"""Errors that people and programs are told about. Each has a stable `code`, an HTTP `status`, data, and words.
+
+A class's docstring is the template of its message; keyword arguments fill it and are the data of the answer.
+One handler turns them into RFC 9457 problem+json (`ui/api/problems.py`), one function into a toast.
+"""
+
+from inspect import cleandoc
+from typing import Any, ClassVar
+
+
+class MulliganError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str | None = None, **data: Any) -> None:
+        self.data = data
+        self.message = message or cleandoc(self.__doc__ or "").format(**data)
+        super().__init__(self.message)
+
+
+class Unauthenticated(MulliganError):
+    """Sign in first."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(MulliganError):
+    """Your role ({role}) does not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(MulliganError):
+    """There is no such {what} here."""
+
+    code = "not_found"
+    status = 404
+
+
+class JobNotFound(MulliganError):
+    """There is no such job here."""
+
+    code = "job_not_found"
+    status = 404
+
+
+class NotRetryable(MulliganError):
+    """Only {allowed} jobs can be retried, current status: {current}"""
+
+    code = "not_retryable"
+    status = 400
+
+
+class RetryLimitReached(MulliganError):
+    """Max retries ({limit}) reached."""
+
+    code = "retry_limit_reached"
+    status = 400
+
+
+class InsufficientCredits(MulliganError):
+    """Insufficient credits. Please purchase more credits to retry."""
+
+    code = "insufficient_credits"
+    status = 403
+
+
+class RetriesDisabled(MulliganError):
+    """Retries are switched off at the moment."""
+
+    code = "retries_disabled"
+    status = 403
+
+
+class InputMissing(MulliganError):
+    """The input {name} is no longer in storage. Upload it again as a new job."""
+
+    code = "input_missing"
+    status = 409
+
+
+class Conflict(MulliganError):
+    """Somebody else was first: the job is {current} now."""
+
+    code = "conflict"
+    status = 409
+
+
+class StillActive(Conflict):
+    """The job is {current}: cancel it first."""
+
+
+class Invalid(MulliganError):
+    """{reason}"""
+
+    code = "invalid"
+    status = 422
+
+
+class TooLarge(MulliganError):
+    """The upload is larger than the limit of {limit} bytes."""
+
+    code = "file_too_large"
+    status = 403
+
+
+class RateLimited(MulliganError):
+    """Too many tries. Wait {retry_after} s."""
+
+    code = "rate_limited"
+    status = 429
+
+
+class QueueUnavailable(MulliganError):
+    """Failed to re-queue task. The queue (Redis) does not answer; nothing was charged, try again when it is back."""
+
+    code = "queue_unavailable"
+    status = 503
+
+
+class ServiceUnavailable(MulliganError):
+    """{service} does not answer."""
+
+    code = "service_unavailable"
+    status = 503

@@ -1,0 +1,187 @@
+"""Kinds of jobs: what a kind is, how one is declared, and where they are found.
+
+A kind of one's own is one Python file, named in `MULLIGAN_KINDS`; see `docs/features/kinds.md`.
+"""
+
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+from services.errors import Invalid
+from services.failures import JobError
+from services.policy import RetryPolicy
+from services.settings import SettingsError
+
+__all__ = [
+    "JobContext",
+    "JobError",
+    "JobKind",
+    "KindRegistry",
+    "RetryPolicy",
+    "job_kind",
+    "load_kinds",
+    "registry",
+]
+
+
+class JobContext(Protocol):
+    """What a kind's function has of the job it runs."""
+
+    id: UUID
+    attempt: int
+    """1 for the first run. Effects outside should carry it, or `id`, so that a receiver can tell a repeat."""
+    workspace_id: UUID
+    title: str
+    workdir: Path
+    """An empty folder of this attempt's own; removed when it ends."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked to cancel. Coroutines are cancelled anyway; threads ask here."""
+
+    def progress(self, percent: float, step: str | None = None) -> Awaitable[None]:
+        """Shows how far the job is: 0 to 100, and a word on what it does. Cheap; call it as often as you like.
+
+        May be called from a thread. Need not be awaited.
+        """
+
+    def log(self, message: str) -> Awaitable[None]:
+        """Adds a line to the job's own log. May be called from a thread. Need not be awaited."""
+
+    async def step(self, name: str, fn: Callable[[], Any], *, keep: bool = True) -> Any:
+        """Runs a step, plain function (in a thread) or coroutine function, and returns its result.
+
+        With `keep`, the result is JSON and is checkpointed: a retry that starts later, or the rescue of an
+        interrupted run, gets the kept result and does not run `fn` again.
+        """
+
+    async def input(self, upload_id: UUID | None = None) -> Path:
+        """A local file with the job's input, or that upload's.
+
+        Raises:
+            JobError: the object is gone (permanent) or storage does not answer (environment).
+        """
+
+    async def save_artifact(self, name: str, source: Path | bytes, content_type: str | None = None) -> None:
+        """Keeps a file as the job's output under a name. It shows once the attempt has completed."""
+
+
+Run = Callable[[JobContext, Any], Awaitable[dict[str, Any] | None]]
+R = TypeVar("R", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """A type of job: what it takes, what it does, and what a retry of it means."""
+
+    name: str
+    title: str
+    args_model: type[BaseModel]
+    run: Run
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    icon: str = "bolt"
+    """A Material icon's name."""
+    steps: tuple[str, ...] = ()
+    """Names of its steps, in order, as `JobContext.step` gets them."""
+    timeout: float = 3600
+    """Seconds that a run may take."""
+    upload_field: str | None = None
+    """The argument that names the upload which is the job's input."""
+    title_from: Callable[[Any], str | None] = lambda _args: None
+    """A title made from the arguments, where the submitter gives none."""
+
+    def parse_args(self, args: dict[str, Any]) -> BaseModel:
+        """Arguments as the kind's model.
+
+        Raises:
+            Invalid: they do not fit; `errors` in the data lists where and why.
+        """
+        try:
+            return self.args_model.model_validate(args)
+        except ValidationError as error:
+            errors = [
+                {"loc": [*map(str, e["loc"])], "msg": e["msg"]} for e in error.errors(include_url=False)
+            ]
+            first = errors[0]
+            where = ".".join(["args", *first["loc"]])
+            raise Invalid(f"{where}: {first['msg']}", errors=errors) from None
+
+
+class KindRegistry:
+    """The kinds that this process knows."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, JobKind] = {}
+
+    def add(self, kind: JobKind) -> None:
+        """Makes a kind known.
+
+        Raises:
+            SettingsError: it cannot work: a name taken by other code, steps named twice.
+        """
+        known = self._kinds.get(kind.name)
+        if known and (known.run.__module__, known.run.__qualname__) != (
+            kind.run.__module__,
+            kind.run.__qualname__,
+        ):
+            raise SettingsError(
+                f"kind {kind.name!r} is declared twice: {known.run.__module__}, {kind.run.__module__}"
+            )
+        if len(set(kind.steps)) != len(kind.steps):
+            raise SettingsError(f"kind {kind.name!r} names a step twice: {', '.join(kind.steps)}")
+        self._kinds[kind.name] = kind
+
+    def get(self, name: str) -> JobKind | None:
+        """The kind of that name, or None where this process does not know it."""
+        return self._kinds.get(name)
+
+    def __getitem__(self, name: str) -> JobKind:
+        """Raises Invalid where there is none."""
+        kind = self._kinds.get(name)
+        if kind is None:
+            known = ", ".join(sorted(self._kinds)) or "none"
+            raise Invalid(f"There is no kind {name!r}. Known kinds: {known}.")
+        return kind
+
+    def __iter__(self) -> Iterator[JobKind]:
+        return iter(sorted(self._kinds.values(), key=lambda kind: kind.name))
+
+
+registry = KindRegistry()
+"""Where `job_kind` puts kinds when their module is imported."""
+
+
+def job_kind(name: str, *, title: str, args: type[BaseModel], **options: Any) -> Callable[[R], R]:
+    """Declares an `async def run(job, args)` as a kind. `options` are the further fields of `JobKind`."""
+
+    def declare(run: R) -> R:
+        if not inspect.iscoroutinefunction(run):
+            raise SettingsError(f"kind {name!r}: {run.__qualname__} must be an `async def`")
+        registry.add(JobKind(name=name, title=title, args_model=args, run=run, **options))
+        return run
+
+    return declare
+
+
+def load_kinds(modules: Sequence[str]) -> KindRegistry:
+    """Imports modules that declare kinds.
+
+    Raises:
+        SettingsError: one cannot be imported, or declares what cannot work.
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except SettingsError:
+            raise
+        except Exception as error:
+            raise SettingsError(
+                f"MULLIGAN_KINDS: cannot import {module!r}: {type(error).__name__}: {error}"
+            ) from error
+    return registry

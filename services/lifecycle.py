@@ -1,0 +1,537 @@
+"""The one door for a job's status. Every change of it is a guarded statement in this module.
+
+People are guarded by `version`, workers by `attempt` and `worker`; no row means that somebody else was first. Every
+function works inside the caller's transaction and does nothing outside it: rings and publications come after commit.
+
+    scheduled ──due──▶ queued ──claim──▶ running ──finish──▶ completed | failed | timeout | cancelled
+        ▲                ▲  ▲               │
+        │                │  └──rescue───────┤ (handed back, or its lease ran out)
+        └── run_at       └──retry── failed, timeout, … (as the kind's policy says)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.database import db_now, rows_json
+from services.errors import Conflict, JobNotFound
+from services.failures import Failure
+from services.feed import Change
+from services.models import Attempt, Job, Step
+from services.queue import Doorbell
+from services.statements import Statements, statements
+from services.vocabulary import RETRIES, WAITING, FailureType, Status, StepStatus, Trigger
+
+FIRST_KICK_AGAIN_SECONDS = 10
+_MOST_DOUBLINGS = 6
+_BATCH = 500
+
+# An update's answer is the row as it is now, also where the session has an older copy.
+_FRESH = {"populate_existing": True, "synchronize_session": False}
+
+_CLEARED: dict[str, Any] = {
+    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "result": None,
+    "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
+    "started_at": None, "finished_at": None, "due_at": None,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's wish to run an attempt."""
+
+    job_id: UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a worker needs of a job it has claimed."""
+
+    change: Change
+    attempt: int
+    kind: str
+    title: str
+    args: dict[str, Any]
+    upload_id: UUID | None
+    output_attempt: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended, as its worker saw it."""
+
+    job_id: UUID
+    attempt: int
+    status: Status
+    failure: Failure | None = None
+    result: dict[str, Any] | None = None
+    has_output: bool = False
+
+    def row(self) -> dict[str, Any]:
+        """The outcome as a row of the statement's parameter."""
+        failure = self.failure
+        return {
+            "id": self.job_id,
+            "attempt": self.attempt,
+            "status": self.status,
+            "error": failure and failure.message,
+            "failure_type": failure and failure.type,
+            "advice": failure and failure.advice,
+            "fingerprint": failure and failure.fingerprint,
+            "traceback": failure and failure.traceback,
+            "result": self.result,
+            "output_attempt": self.attempt if self.has_output else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running attempt is: 0 to 100, and what it does."""
+
+    job_id: UUID
+    attempt: int
+    percent: float
+    step: str | None
+
+
+# --- the worker's side ------------------------------------------------------------------------------------------------
+
+
+async def claim(
+    session: AsyncSession, claims: Sequence[Claim], worker: str, lease_seconds: float
+) -> dict[Claim, Claimed]:
+    """Gives each attempt that is still queued to `worker`; the others are left out of the answer."""
+    texts = _statements(session)
+    pairs = {"rows": rows_json({"id": c.job_id, "attempt": c.attempt} for c in claims)}
+    rows = (await session.execute(texts.claim, pairs | {"worker": worker, "lease": lease_seconds})).all()
+    if rows:
+        won = {"rows": rows_json({"id": r.id, "attempt": r.attempt} for r in rows)}
+        await session.execute(texts.claim_attempt, won | {"worker": worker})
+    return {
+        Claim(r.id, r.attempt): Claimed(
+            _change(r), r.attempt, r.kind, r.title, r.args or {}, r.upload_id, r.output_attempt
+        )
+        for r in rows
+    }
+
+
+async def finish(session: AsyncSession, outcomes: Sequence[Outcome], worker: str) -> dict[Claim, Change]:
+    """Ends attempts that `worker` still holds; those that were taken from it are left out of the answer."""
+    texts = _statements(session)
+    by_key = {Claim(o.job_id, o.attempt): o for o in outcomes}
+    rows_param = {"rows": rows_json(o.row() for o in by_key.values())}
+    rows = (await session.execute(texts.finish, rows_param | {"worker": worker})).all()
+    ended = {Claim(r.id, r.attempt): _change(r) for r in rows}
+    if ended:
+        await session.execute(texts.finish_attempt, {"rows": rows_json(by_key[key].row() for key in ended)})
+    return ended
+
+
+async def renew(
+    session: AsyncSession, held: Sequence[Claim], worker: str, lease_seconds: float
+) -> dict[Claim, bool]:
+    """Extends the leases that `worker` still holds. The answer says of each whether somebody wants it cancelled."""
+    pairs = rows_json({"id": c.job_id, "attempt": c.attempt} for c in held)
+    rows = await session.execute(
+        _statements(session).renew, {"rows": pairs, "worker": worker, "lease": lease_seconds}
+    )
+    return {Claim(r.id, r.attempt): r.cancel_requested_at is not None for r in rows}
+
+
+async def progress(session: AsyncSession, moved: Sequence[Progress], worker: str) -> list[Change]:
+    """Notes progress of attempts that `worker` still holds. Does not raise their version."""
+    rows = rows_json(
+        {"id": p.job_id, "attempt": p.attempt, "progress": p.percent, "step": p.step} for p in moved
+    )
+    return [
+        _change(r)
+        for r in await session.execute(_statements(session).progress, {"rows": rows, "worker": worker})
+    ]
+
+
+async def hand_back(session: AsyncSession, held: Sequence[Claim], worker: str) -> list[Job]:
+    """Queues what an orderly stopped worker could not finish, as free and uncounted `rescue` attempts."""
+    failure = Failure(FailureType.WORKER_LOST, "Interrupted: the worker was stopped while the job ran")
+    return [
+        job
+        for key in held
+        if (job := await _interrupt(session, key, col(Job.worker) == worker, failure, rescue=True))
+    ]
+
+
+# --- housekeeping -----------------------------------------------------------------------------------------------------
+
+
+async def lost_leases(session: AsyncSession) -> list[Job]:
+    """Running jobs whose worker has not renewed in time."""
+    query = (
+        sa.select(Job)
+        .where(col(Job.status) == Status.RUNNING, col(Job.lease_expires_at) < db_now())
+        .limit(_BATCH)
+    )
+    return list((await session.scalars(query)).all())
+
+
+async def rescues_in_a_row(session: AsyncSession, job: Job) -> int:
+    """How many of the latest attempts were rescues: a job that kills its workers must not do so for ever."""
+    query = (
+        sa.select(col(Attempt.trigger))
+        .where(col(Attempt.job_id) == job.id)
+        .order_by(col(Attempt.number).desc())
+        .limit(10)
+    )
+    triggers = (await session.scalars(query)).all()
+    return next((n for n, trigger in enumerate(triggers) if trigger is not Trigger.RESCUE), len(triggers))
+
+
+async def expire(session: AsyncSession, job: Job, failure: Failure, *, rescue: bool) -> Job | None:
+    """Ends an attempt whose lease ran out, and queues another if `rescue`. None: it was renewed or ended meanwhile."""
+    key = Claim(job.id, job.attempt)
+    return await _interrupt(session, key, col(Job.lease_expires_at) < db_now(), failure, rescue=rescue)
+
+
+async def queue_due(session: AsyncSession) -> list[Job]:
+    """Queues scheduled jobs whose time has come."""
+    due = _batch(col(Job.status) == Status.SCHEDULED, col(Job.due_at) <= db_now(), order=col(Job.due_at))
+    change = (
+        sa.update(Job)
+        .where(col(Job.id).in_(due), col(Job.status) == Status.SCHEDULED)
+        .values(status=Status.QUEUED, due_at=None, queued_at=db_now(), **_kick_values(), **_moved())
+        .returning(Job)
+    )
+    jobs = list((await session.scalars(change, execution_options=_FRESH)).all())
+    for job in jobs:
+        await _set_attempt(session, job.id, job.attempt, status=Status.QUEUED, queued_at=db_now())
+    return jobs
+
+
+async def unclaimed(session: AsyncSession) -> list[Job]:
+    """Queued jobs whose doorbell may have been lost, each marked as rung again; twice as long until the next time."""
+    due = _batch(
+        col(Job.status) == Status.QUEUED, col(Job.kick_due_at) < db_now(), order=col(Job.kick_due_at)
+    )
+    jobs = (await session.scalars(sa.select(Job).where(col(Job.id).in_(due)))).all()
+    for kicks in {job.kicks for job in jobs}:
+        ids = [job.id for job in jobs if job.kicks == kicks]
+        wait = FIRST_KICK_AGAIN_SECONDS * 2 ** min(kicks, _MOST_DOUBLINGS)
+        await session.execute(
+            sa.update(Job)
+            .where(col(Job.id).in_(ids), col(Job.status) == Status.QUEUED)
+            .values(kick_due_at=db_now(wait), kicks=kicks + 1)
+        )
+    return list(jobs)
+
+
+# --- people's side ----------------------------------------------------------------------------------------------------
+
+
+async def create(session: AsyncSession, job: Job, requested_by: str) -> None:
+    """A new job with its first attempt: `scheduled` where `due_at` is set, else `queued`."""
+    job.rank = job.id
+    job.status = Status.SCHEDULED if job.due_at else Status.QUEUED
+    session.add(job)
+    await session.flush()
+    if job.status is Status.QUEUED:
+        job.queued_at = job.created_at
+        await session.execute(sa.update(Job).where(col(Job.id) == job.id).values(**_kick_values()))
+    session.add(
+        Attempt(
+            job_id=job.id,
+            number=1,
+            trigger=Trigger.FIRST,
+            kind=job.kind,
+            requested_by=requested_by,
+            status=job.status,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """A retry, as decided: `before` is the job as it was read in the same transaction."""
+
+    before: Job
+    allowed: frozenset[Status]
+    trigger: Trigger
+    requested_by: str
+    counts: bool
+    cost: int = 0
+    from_step: str | None = None
+
+
+async def requeue(session: AsyncSession, retry: Requeue) -> Job:
+    """Queues a new attempt of a job that has ended; unlinks its output.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    before = retry.before
+    if before in session:  # else the update's answer would overwrite what it was
+        session.expunge(before)
+    change = (
+        sa.update(Job)
+        .where(
+            col(Job.id) == before.id,
+            col(Job.version) == before.version,
+            col(Job.status).in_(retry.allowed),
+            col(Job.deleted_at).is_(None),
+        )
+        .values(
+            status=Status.QUEUED,
+            attempt=col(Job.attempt) + 1,
+            retry_count=col(Job.retry_count) + (1 if retry.counts else 0),
+            output_attempt=None,
+            queued_at=db_now(),
+            **_CLEARED,
+            **_kick_values(),
+            **_moved(),
+        )
+        .returning(Job)
+    )
+    job = await _changed(session, change)
+    if job is None:
+        raise await _conflict(session, before.id)
+    session.add(
+        Attempt(
+            job_id=job.id,
+            number=job.attempt,
+            trigger=retry.trigger,
+            kind=job.kind,
+            requested_by=retry.requested_by,
+            from_step=retry.from_step,
+            cost=retry.cost,
+            after_fingerprint=before.fingerprint if retry.trigger in RETRIES else None,
+        )
+    )
+    return job
+
+
+async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failure: Failure) -> Job | None:
+    """Takes a retry back whose doorbell could not be rung. None: a worker, or somebody else, has the attempt already.
+
+    The attempt's number stays used. A job that had failed says `failure`; the original error is on its attempt.
+    """
+    before = retry.before
+    restored = {
+        name: getattr(before, name) for name in (*_CLEARED, "retry_count", "output_attempt", "queued_at")
+    }
+    if before.status is Status.FAILED:
+        restored |= {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
+    change = (
+        sa.update(Job)
+        .where(col(Job.id) == job.id, col(Job.attempt) == job.attempt, col(Job.status) == Status.QUEUED)
+        .values(status=before.status, kick_due_at=None, kicks=0, **restored, **_moved())
+        .returning(Job)
+    )
+    reverted = await _changed(session, change)
+    if reverted is not None:
+        ended = {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
+        await _set_attempt(
+            session,
+            job.id,
+            job.attempt,
+            status=Status.FAILED,
+            void=True,
+            cost=0,
+            finished_at=db_now(),
+            **ended,
+        )
+    return reverted
+
+
+async def cancel(session: AsyncSession, job: Job, by: str) -> Job:
+    """Cancels a waiting job, or asks the worker of a running one to stop; until it has, the job is still running.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    guard = (col(Job.id) == job.id, col(Job.version) == job.version)
+    failure = cancelled(by)
+    waiting = (
+        sa.update(Job)
+        .where(*guard, col(Job.status).in_(WAITING))
+        .values(
+            status=Status.CANCELLED, error=failure.message, failure_type=failure.type, finished_at=db_now(),
+            due_at=None, kick_due_at=None, **_moved(),
+        )
+        .returning(Job)
+    )  # fmt: skip
+    changed = await _changed(session, waiting)
+    if changed is not None:
+        await _set_attempt(
+            session, job.id, job.attempt, status=Status.CANCELLED, finished_at=db_now(),
+            error=failure.message, failure_type=failure.type,
+        )  # fmt: skip
+        return changed
+    running = (
+        sa.update(Job)
+        .where(*guard, col(Job.status) == Status.RUNNING)
+        .values(cancel_requested_at=db_now(), cancel_requested_by=by, **_moved())
+        .returning(Job)
+    )
+    changed = await _changed(session, running)
+    if changed is None:
+        raise await _conflict(session, job.id)
+    return changed
+
+
+async def bury(session: AsyncSession, job: Job, allowed: frozenset[Status]) -> None:
+    """Turns a job that has ended into a tombstone: nothing of its content is left, its history of figures is.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    change = (
+        sa.update(Job)
+        .where(col(Job.id) == job.id, col(Job.version) == job.version, col(Job.status).in_(allowed))
+        .values(
+            deleted_at=db_now(), title="", args={}, result=None, error=None, advice=None, upload_id=None,
+            idempotency_key=None, output_attempt=None, **_moved(),
+        )
+        .returning(col(Job.id))
+    )  # fmt: skip
+    if (await session.scalars(change)).one_or_none() is None:
+        raise await _conflict(session, job.id)
+
+
+def cancelled(by: str | None) -> Failure:
+    """What a cancelled attempt says."""
+    return Failure(FailureType.CANCELLED, f"Cancelled by {by}" if by else "Cancelled")
+
+
+def doorbells(jobs: Sequence[Job]) -> list[Doorbell]:
+    """What to ring for queued jobs."""
+    return [Doorbell(job.id, job.attempt) for job in jobs if job.status is Status.QUEUED]
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+async def _interrupt(
+    session: AsyncSession, key: Claim, guard: sa.ColumnElement[bool], failure: Failure, *, rescue: bool
+) -> Job | None:
+    """Closes a running attempt. A wish to cancel wins over a rescue."""
+    held = (
+        col(Job.id) == key.job_id,
+        col(Job.attempt) == key.attempt,
+        col(Job.status) == Status.RUNNING,
+        guard,
+    )
+    query = sa.select(col(Job.cancel_requested_at), col(Job.cancel_requested_by)).where(*held)
+    row = (await session.execute(query.with_for_update())).one_or_none()
+    if row is None:
+        return None
+    if row.cancel_requested_at is not None:
+        failure, rescue = cancelled(row.cancel_requested_by), False
+    ended = Status.CANCELLED if failure.type is FailureType.CANCELLED else Status.FAILED
+    said = {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
+    if rescue:
+        values = (
+            {"status": Status.QUEUED, "attempt": key.attempt + 1, "queued_at": db_now()}
+            | _CLEARED
+            | _kick_values()
+        )
+    else:
+        values = {
+            "status": ended,
+            "finished_at": db_now(),
+            "lease_expires_at": None,
+            "cancel_requested_at": None,
+        }
+        values |= said | {"fingerprint": failure.fingerprint}
+    change = sa.update(Job).where(*held).values(**values, **_moved()).returning(Job)
+    job = await _changed(session, change)
+    if job is None:
+        return None
+    await _set_attempt(
+        session,
+        key.job_id,
+        key.attempt,
+        status=ended,
+        finished_at=db_now(),
+        fingerprint=failure.fingerprint,
+        **said,
+    )
+    if rescue:
+        session.add(Attempt(job_id=job.id, number=job.attempt, trigger=Trigger.RESCUE, kind=job.kind))
+        await keep_steps(session, job.id, key.attempt, job.attempt, before=None)
+    return job
+
+
+async def keep_steps(
+    session: AsyncSession, job_id: UUID, old: int, new: int, before: str | None
+) -> list[Step]:
+    """Gives attempt `new` the checkpoints of attempt `old`, those before the step `before` or all."""
+    done = (StepStatus.COMPLETED, StepStatus.KEPT)
+    query = (
+        sa.select(Step)
+        .where(col(Step.job_id) == job_id, col(Step.attempt) == old, col(Step.status).in_(done))
+        .where(col(Step.result).is_not(None))
+        .order_by(col(Step.position))
+    )
+    kept = []
+    for step in (await session.scalars(query)).all():
+        if step.name == before:
+            break
+        kept.append(
+            Step(
+                job_id=job_id, attempt=new, name=step.name, position=step.position, status=StepStatus.KEPT,
+                result=step.result, started_at=step.started_at, finished_at=step.finished_at,
+            )
+        )  # fmt: skip
+    session.add_all(kept)
+    return kept
+
+
+def _batch(*conditions: sa.ColumnElement[bool], order: Any) -> Any:
+    """Ids of a batch of due jobs; on PostgreSQL, two housekeepers take different ones instead of waiting."""
+    return (
+        sa.select(col(Job.id))
+        .where(*conditions)
+        .order_by(order)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+
+
+async def _changed(session: AsyncSession, change: Any) -> Job | None:
+    return (await session.scalars(change, execution_options=_FRESH)).one_or_none()
+
+
+async def _set_attempt(session: AsyncSession, job_id: UUID, number: int, **values: Any) -> None:
+    await session.execute(
+        sa.update(Attempt)
+        .where(col(Attempt.job_id) == job_id, col(Attempt.number) == number)
+        .values(**values),
+        execution_options={"synchronize_session": False},
+    )
+
+
+async def _conflict(session: AsyncSession, job_id: UUID) -> Conflict | JobNotFound:
+    query = sa.select(col(Job.status), col(Job.version)).where(
+        col(Job.id) == job_id, col(Job.deleted_at).is_(None)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return Conflict(current=row.status, version=row.version) if row else JobNotFound()
+
+
+def _moved() -> dict[str, Any]:
+    return {"version": col(Job.version) + 1, "updated_at": db_now()}
+
+
+def _kick_values() -> dict[str, Any]:
+    return {"kick_due_at": db_now(FIRST_KICK_AGAIN_SECONDS), "kicks": 1}
+
+
+def _statements(session: AsyncSession) -> Statements:
+    return statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
+
+
+def _change(row: Any) -> Change:
+    return Change(row.id, row.workspace_id, row.owner_id, row.status, row.version, row.progress, row.step)

@@ -1,0 +1,57 @@
+"""Brings a database to the schema of this version. Safe to run in several processes at once."""
+
+import asyncio
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.database import Database
+
+# Any number, the same in every process: who holds it migrates, the others wait.
+_LOCK = 7_204_417_011
+
+
+async def upgrade(url: str) -> None:
+    """Applies what is missing. Raises what the driver raises when the database does not answer."""
+    database = Database(url)
+    try:
+        if database.is_sqlite and (path := database.url.database) and path != ":memory:":
+            await asyncio.to_thread(Path(path).parent.mkdir, parents=True, exist_ok=True)
+        async with database.engine.connect() as connection:
+            await _lock(connection, database)
+            await connection.run_sync(_apply)
+            await connection.commit()
+    finally:
+        await database.close()
+
+
+async def is_current(database: Database) -> bool:
+    """Whether the schema is this version's."""
+    async with database.engine.connect() as connection:
+        found = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_heads())
+    return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+
+async def _lock(connection: AsyncConnection, database: Database) -> None:
+    if database.is_sqlite:
+        _ = await connection.execution_options(sqlite_begin="IMMEDIATE")
+        await connection.execute(sa.text("SELECT 1"))
+    else:
+        await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def _apply(connection: sa.Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config

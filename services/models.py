@@ -1,0 +1,377 @@
+"""The tables. Times are aware UTC, ids UUIDv7 (`new_id`), so that order of key is order of creation.
+
+`Job.status`, `attempt`, `worker`, `lease_expires_at` and `version` are written by `services/lifecycle.py` alone.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from services.database import UtcDateTime
+from services.ids import new_id
+from services.vocabulary import CreditReason, FailureType, Role, Status, StepStatus, Trigger
+
+Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def words(enumeration: type[StrEnum]) -> sa.Enum:
+    """A column of an enumeration's words: plain text in the database, so that a new word needs no migration."""
+    return sa.Enum(
+        enumeration,
+        native_enum=False,
+        length=32,
+        create_constraint=False,
+        values_callable=lambda e: [m.value for m in e],
+    )
+
+
+def now() -> datetime:
+    """This process's clock: for times that are shown, never for leases."""
+    return datetime.now(UTC)
+
+
+class Workspace(SQLModel, table=True):
+    """Owns jobs, members and credits."""
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    slug: str = Field(unique=True, max_length=64)
+    """The name in addresses."""
+    name: str
+    balance: int = 0
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+    __table_args__ = (sa.CheckConstraint("balance >= 0", name="balance_not_negative"),)
+
+
+class User(SQLModel, table=True):
+    """A person who can sign in."""
+
+    __tablename__ = "user_account"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    email: str = Field(unique=True)
+    """Lower case."""
+    name: str
+    password_hash: str | None = None
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class Membership(SQLModel, table=True):
+    """A user's role in a workspace."""
+
+    user_id: UUID = Field(foreign_key="user_account.id", primary_key=True, ondelete="CASCADE")
+    workspace_id: UUID = Field(foreign_key="workspace.id", primary_key=True, ondelete="CASCADE", index=True)
+    role: Role = Field(sa_type=words(Role))
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class WebSession(SQLModel, table=True):
+    """A signed-in browser. A row, so that it can be revoked and every web process knows it."""
+
+    __tablename__ = "web_session"
+
+    token_hash: str = Field(primary_key=True)
+    user_id: UUID = Field(foreign_key="user_account.id", ondelete="CASCADE", index=True)
+    workspace_id: UUID | None = Field(default=None, foreign_key="workspace.id", ondelete="SET NULL")
+    """The workspace looked at last."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SignInLink(SQLModel, table=True):
+    """A link that signs a user in, once."""
+
+    __tablename__ = "sign_in_link"
+
+    token_hash: str = Field(primary_key=True)
+    user_id: UUID = Field(foreign_key="user_account.id", ondelete="CASCADE")
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ApiToken(SQLModel, table=True):
+    """A program's key to one workspace, in the name of one user."""
+
+    __tablename__ = "api_token"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    token_hash: str = Field(unique=True)
+    name: str
+    user_id: UUID = Field(foreign_key="user_account.id", ondelete="CASCADE", index=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id", ondelete="CASCADE")
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Upload(SQLModel, table=True):
+    """A file that a person handed in; the input of jobs. The bytes lie in storage under `storage_key`."""
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id", index=True)
+    owner_id: UUID = Field(foreign_key="user_account.id")
+    filename: str
+    size: int = Field(sa_type=sa.BigInteger)
+    content_type: str
+    storage_key: str
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class Job(SQLModel, table=True):
+    """What people see: one piece of work, with the state of its latest attempt."""
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    rank: UUID = Field(default_factory=new_id)
+    """Place in the grid's order: the job's own id; a replacement takes over its forebear's."""
+    workspace_id: UUID = Field(foreign_key="workspace.id")
+    owner_id: UUID = Field(foreign_key="user_account.id")
+    kind: str = Field(max_length=100)
+    title: str
+    args: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    upload_id: UUID | None = Field(default=None, foreign_key="upload.id", index=True)
+    """The upload that `args` names, so that no upload in use is removed."""
+    idempotency_key: str | None = Field(default=None, max_length=200)
+
+    status: Status = Field(default=Status.QUEUED, sa_type=words(Status))
+    version: int = 1
+    """Raised by every change but progress; people's commands name the one they saw."""
+    attempt: int = 1
+    """The latest attempt's number. A number is never used twice."""
+
+    progress: float = 0
+    step: str | None = None
+    error: str | None = None
+    failure_type: FailureType | None = Field(default=None, sa_type=words(FailureType))
+    advice: str | None = None
+    fingerprint: str | None = Field(default=None, max_length=32)
+    result: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    output_attempt: int | None = None
+    """The attempt whose artifacts are the job's output. A retry unlinks it; the new attempt's start purges them."""
+
+    retry_count: int = 0
+    """Manual and batch retries that count, as the kind's policy says."""
+    auto_retry_count: int = 0
+    max_retries: int | None = None
+    """Overrides the limit of the kind's policy."""
+
+    worker: str | None = None
+    lease_expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """By the database's clock; the worker renews it, else the attempt is taken for lost."""
+    cancel_requested_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    cancel_requested_by: str | None = None
+
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When a scheduled job becomes queued."""
+    kick_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When housekeeping rings again, if no worker has claimed the attempt by then."""
+    kicks: int = 0
+    """Doorbells rung for this attempt; housekeeping waits twice as long after each."""
+
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    updated_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    queued_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """A tombstone: hidden from everyone, kept for lineage, ledger and statistics."""
+
+    __table_args__ = (
+        # The grid: newest first in a workspace, narrowed by status or owner. `id` breaks no ties: rank is unique enough
+        # to page by, since two live jobs never share one.
+        sa.Index(
+            "ix_job_grid",
+            "workspace_id",
+            "rank",
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_job_grid_status",
+            "workspace_id",
+            "status",
+            "rank",
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_job_grid_owner",
+            "workspace_id",
+            "owner_id",
+            "status",
+            "rank",
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        ),
+        sa.Index("ix_job_idempotency", "workspace_id", "owner_id", "idempotency_key", unique=True),
+        # Housekeeping: each looks at what is due, never at the whole table.
+        sa.Index(
+            "ix_job_due",
+            "due_at",
+            sqlite_where=sa.text("status = 'scheduled'"),
+            postgresql_where=sa.text("status = 'scheduled'"),
+        ),
+        sa.Index(
+            "ix_job_lease",
+            "lease_expires_at",
+            sqlite_where=sa.text("status = 'running'"),
+            postgresql_where=sa.text("status = 'running'"),
+        ),
+        sa.Index(
+            "ix_job_unclaimed",
+            "kick_due_at",
+            sqlite_where=sa.text("status = 'queued'"),
+            postgresql_where=sa.text("status = 'queued'"),
+        ),
+    )
+
+
+class Attempt(SQLModel, table=True):
+    """One run of a job, with what came of it. History: never rewritten once it has ended."""
+
+    job_id: UUID = Field(foreign_key="job.id", primary_key=True)
+    number: int = Field(primary_key=True)
+    trigger: Trigger = Field(sa_type=words(Trigger))
+    requested_by: str | None = None
+    """Who asked, as shown: a user's name."""
+    from_step: str | None = None
+    status: Status = Field(default=Status.QUEUED, sa_type=words(Status))
+    void: bool = False
+    """Could not be queued: counts for no limit and no odds."""
+    cost: int = 0
+    kind: str = Field(max_length=100)
+    after_fingerprint: str | None = Field(default=None, max_length=32)
+    """The failure that this retry followed: what the odds are computed from."""
+    error: str | None = None
+    failure_type: FailureType | None = Field(default=None, sa_type=words(FailureType))
+    advice: str | None = None
+    fingerprint: str | None = Field(default=None, max_length=32)
+    traceback: str | None = None
+    worker: str | None = None
+    queued_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.Index(
+            "ix_attempt_odds",
+            "kind",
+            "after_fingerprint",
+            "status",
+            sqlite_where=sa.text("after_fingerprint IS NOT NULL"),
+            postgresql_where=sa.text("after_fingerprint IS NOT NULL"),
+        ),
+    )
+
+
+class Step(SQLModel, table=True):
+    """A step of an attempt. Its JSON result is a checkpoint that a later attempt can start from."""
+
+    job_id: UUID = Field(foreign_key="job.id", primary_key=True)
+    attempt: int = Field(primary_key=True)
+    name: str = Field(primary_key=True, max_length=100)
+    position: int
+    status: StepStatus = Field(sa_type=words(StepStatus))
+    result: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    """`{"value": …}` where the step keeps its result."""
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Artifact(SQLModel, table=True):
+    """A file that an attempt made. It is the job's output while `Job.output_attempt` is its attempt."""
+
+    job_id: UUID = Field(foreign_key="job.id", primary_key=True)
+    attempt: int = Field(primary_key=True)
+    name: str = Field(primary_key=True, max_length=255)
+    size: int = Field(sa_type=sa.BigInteger)
+    content_type: str
+    storage_key: str
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class LogLine(SQLModel, table=True):
+    """What a job said of its own run."""
+
+    __tablename__ = "log_line"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    job_id: UUID = Field(foreign_key="job.id")
+    attempt: int
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    message: str
+
+    __table_args__ = (sa.Index("ix_log_line_job", "job_id", "id"),)
+
+
+class CreditEntry(SQLModel, table=True):
+    """A line of the ledger. The balance of a workspace is the sum of its lines."""
+
+    __tablename__ = "credit_entry"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id")
+    amount: int
+    """Credits; negative for a charge."""
+    balance_after: int
+    reason: CreditReason = Field(sa_type=words(CreditReason))
+    note: str | None = None
+    actor: str | None = None
+    job_id: UUID | None = None
+    attempt: int | None = None
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.Index("ix_credit_entry_workspace", "workspace_id", "id"),
+        # One charge and at most one refund an attempt, whatever happens.
+        sa.UniqueConstraint("job_id", "attempt", "reason"),
+    )
+
+
+class AuditEntry(SQLModel, table=True):
+    """Who did what."""
+
+    __tablename__ = "audit_entry"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id")
+    actor: str
+    action: str = Field(max_length=64)
+    job_id: UUID | None = None
+    data: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.Index("ix_audit_entry_workspace", "workspace_id", "id"),
+        sa.Index("ix_audit_entry_job", "job_id"),
+    )
+
+
+class Worker(SQLModel, table=True):
+    """A worker process that was seen lately."""
+
+    name: str = Field(primary_key=True, max_length=100)
+    host: str
+    pid: int
+    version: str
+    engines: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    """What it can run: engine name → version, or null where it is missing."""
+    running: int = 0
+    started_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

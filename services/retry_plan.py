@@ -1,0 +1,308 @@
+"""What a retry would do, before anybody does it: `make_plan` and the `RetryPlan` it makes.
+
+The dialog, `GET …/retry`, and the CLI's `--dry-run` are views of this one object.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services import credits as ledger
+from services.access import Actor
+from services.desk import Desk
+from services.errors import (
+    Conflict,
+    Forbidden,
+    InsufficientCredits,
+    Invalid,
+    MulliganError,
+    NotRetryable,
+    RetriesDisabled,
+    RetryLimitReached,
+    ServiceUnavailable,
+)
+from services.jobs import find_job
+from services.kinds import JobKind
+from services.models import Attempt, Job, Step
+from services.policy import Check, CheckResult, RetryDialog, RetryPolicy
+from services.vocabulary import RETRIES, TERMINAL, Status, StepStatus
+
+_CHECK_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class StepChoice:
+    """A step that a retry could start from; `reason` says why not."""
+
+    name: str
+    available: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Odds:
+    """Of the retries that followed this very failure: how many were tried and have ended, how many completed."""
+
+    succeeded: int
+    tried: int
+
+
+@dataclass(frozen=True)
+class RetryPlan:
+    """What a retry of this job, by this actor, would do now."""
+
+    job_id: UUID
+    version: int
+    kind: str
+    title: str
+    status: Status
+    allowed: bool
+    error: MulliganError | None
+    """Why not: what `retry` would raise."""
+    checks: list[CheckResult]
+    resets: list[str]
+    keeps: list[str]
+    cost: int
+    balance: int
+    balance_after: int
+    retries_used: int
+    retries_left: int | None
+    """None: no limit."""
+    steps: list[StepChoice]
+    from_step: str | None
+    odds: Odds | None
+    advice: str | None
+    previous_error: str | None
+    dialog: RetryDialog
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass
+class _Facts:
+    """What a plan is made of, read in one session."""
+
+    job: Job
+    kind: JobKind
+    balance: int
+    steps: list[Step]
+    odds: Odds | None
+    attempts: int = 0
+    results: list[CheckResult] = field(default_factory=list)
+
+
+async def make_plan(
+    desk: Desk, actor: Actor, job_id: UUID, from_step: str | None = None, version: int | None = None
+) -> RetryPlan:
+    """What a retry would do, with every check made. Changes nothing.
+
+    Raises:
+        JobNotFound: there is no such job to see.
+        Conflict: `version` is given and the job is not at it any more.
+        Invalid: the kind is not known here, or has no step of that name.
+    """
+    async with desk.db.read() as session:
+        facts = await _read(session, desk, actor, job_id)
+    if version is not None and version != facts.job.version:
+        raise Conflict(current=facts.job.status, version=facts.job.version)
+    _require_step(facts.kind, from_step)
+    facts.results = [*_own_checks(desk, actor, facts, from_step), *await _run_checks(desk, actor, facts)]
+    return _plan(facts, from_step)
+
+
+async def _read(session: AsyncSession, desk: Desk, actor: Actor, job_id: UUID) -> _Facts:
+    job = await find_job(session, actor, job_id)
+    kind = desk.kinds[job.kind]
+    ran = sa.select(sa.func.max(col(Attempt.number)), sa.func.count()).where(
+        col(Attempt.job_id) == job_id, col(Attempt.void).is_(False)
+    )
+    last, attempts = (await session.execute(ran)).one()
+    steps = sa.select(Step).where(col(Step.job_id) == job_id, col(Step.attempt) == last)
+    return _Facts(
+        job=job,
+        kind=kind,
+        balance=await ledger.balance_of(session, actor.workspace_id),
+        steps=list((await session.scalars(steps)).all()),
+        odds=await _odds(session, job),
+        attempts=attempts,
+    )
+
+
+async def _odds(session: AsyncSession, job: Job) -> Odds | None:
+    if job.fingerprint is None:
+        return None
+    query = (
+        sa.select(col(Attempt.status), sa.func.count())
+        .where(
+            col(Attempt.kind) == job.kind,
+            col(Attempt.after_fingerprint) == job.fingerprint,
+            col(Attempt.status).in_(TERMINAL - {Status.CANCELLED}),
+            col(Attempt.void).is_(False),
+            col(Attempt.trigger).in_(RETRIES),
+        )
+        .group_by(col(Attempt.status))
+    )
+    counts = {row[0]: row[1] for row in await session.execute(query)}
+    tried = sum(counts.values())
+    return Odds(counts.get(Status.COMPLETED, 0), tried) if tried else None
+
+
+def _own_checks(desk: Desk, actor: Actor, facts: _Facts, from_step: str | None) -> list[CheckResult]:
+    """The checks that every kind has, from what was read. The transaction enforces each of them again."""
+    results = [
+        _check_role(actor),
+        _check_enabled(desk),
+        _check_status(facts.job, facts.kind.policy),
+        _check_limit(facts),
+    ]
+    if facts.kind.policy.cost:
+        results.append(_check_credits(facts))
+    if from_step:
+        results.append(_check_step(facts, from_step))
+    # Who may retry at all, and whether retries are on, is worth a line only when the answer is no.
+    return [
+        r for r in results if not (r.passed and r.code in {"forbidden", "retries_disabled", "not_retryable"})
+    ]
+
+
+def _check_role(actor: Actor) -> CheckResult:
+    error = Forbidden(role=actor.role)
+    return CheckResult("forbidden", actor.may_change, error.message, error=error)
+
+
+def _check_enabled(desk: Desk) -> CheckResult:
+    error = RetriesDisabled()
+    return CheckResult("retries_disabled", desk.settings.retries_enabled, error.message, error=error)
+
+
+def _check_status(job: Job, policy: RetryPolicy) -> CheckResult:
+    # In the words of the published designs: "Only failed jobs can be retried, current status: X".
+    error = NotRetryable(allowed=" or ".join(sorted(policy.statuses, key=_familiarity)), current=job.status)
+    return CheckResult("not_retryable", job.status in policy.statuses, error.message, error=error)
+
+
+def _familiarity(status: str) -> int:
+    return (Status.FAILED, Status.TIMEOUT, Status.CANCELLED, Status.COMPLETED).index(Status(status))
+
+
+def _check_limit(facts: _Facts) -> CheckResult:
+    used, limit = facts.job.retry_count, _limit(facts)
+    so_far = f"{used} retr{'y' if used == 1 else 'ies'} so far"
+    if limit is None:
+        return CheckResult(
+            "retry_limit_reached", passed=True, message=f"No retry limit · {so_far}", facts={"used": used}
+        )
+    error = RetryLimitReached(limit=limit, used=used)
+    message = f"Retry {used + 1} of {limit}" if used < limit else error.message
+    return CheckResult(
+        "retry_limit_reached", used < limit, message, facts={"used": used, "limit": limit}, error=error
+    )
+
+
+def _limit(facts: _Facts) -> int | None:
+    if not facts.kind.policy.counts:
+        return None
+    return facts.kind.policy.limit if facts.job.max_retries is None else facts.job.max_retries
+
+
+def _check_credits(facts: _Facts) -> CheckResult:
+    cost, after = facts.kind.policy.cost, facts.balance - facts.kind.policy.cost
+    error = InsufficientCredits(needed=cost, balance=facts.balance)
+    price = f"{cost} credit{'' if cost == 1 else 's'}"
+    message = (
+        f"{price} · {after} left after this retry"
+        if after >= 0
+        else f"{error.message} ({price} needed, {facts.balance} left)"
+    )
+    return CheckResult(
+        "insufficient_credits",
+        after >= 0,
+        message,
+        facts={"cost": cost, "balance": facts.balance},
+        error=error,
+    )
+
+
+def _check_step(facts: _Facts, from_step: str) -> CheckResult:
+    choice = next(c for c in _step_choices(facts) if c.name == from_step)
+    error = Invalid(f"The job cannot start from {from_step!r}: {choice.reason}")
+    message = f"Starts from {from_step}; earlier results are kept" if choice.available else error.message
+    return CheckResult("invalid", choice.available, message, error=error)
+
+
+async def _run_checks(desk: Desk, actor: Actor, facts: _Facts) -> Sequence[CheckResult]:
+    return await asyncio.gather(
+        *(_run_check(check, desk, facts.job, actor) for check in facts.kind.policy.checks)
+    )
+
+
+async def _run_check(check: Check, desk: Desk, job: Job, actor: Actor) -> CheckResult:
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            return await check(desk, job, actor)
+    except MulliganError as error:
+        return CheckResult(error.code, passed=False, message=error.message, error=error)
+    except TimeoutError:
+        name = getattr(check, "__name__", "a check").replace("_", " ")
+        late = ServiceUnavailable(f"The check “{name}” took longer than {_CHECK_SECONDS} s.")
+        return CheckResult(late.code, passed=False, message=late.message, error=late)
+
+
+def _require_step(kind: JobKind, from_step: str | None) -> None:
+    if from_step is not None and from_step not in kind.steps:
+        raise Invalid(f"{kind.name} has no step {from_step!r}. Its steps: {', '.join(kind.steps) or 'none'}.")
+
+
+def _step_choices(facts: _Facts) -> list[StepChoice]:
+    """The first step can always be started from; a later one where every step before has kept its result."""
+    done = (StepStatus.COMPLETED, StepStatus.KEPT)
+    kept = {step.name for step in facts.steps if step.status in done and step.result is not None}
+    choices = []
+    missing: str | None = None
+    for name in facts.kind.steps:
+        reason = f"no result of {missing} was kept" if missing else None
+        choices.append(StepChoice(name, available=missing is None, reason=reason))
+        if missing is None and name not in kept:
+            missing = name
+    return choices
+
+
+def _plan(facts: _Facts, from_step: str | None) -> RetryPlan:
+    job, policy = facts.job, facts.kind.policy
+    limit = _limit(facts)
+    refused = next((r for r in facts.results if r.blocking and not r.passed), None)
+    cost = policy.cost
+    return RetryPlan(
+        job_id=job.id, version=job.version, kind=job.kind, title=job.title, status=job.status,
+        allowed=refused is None,
+        error=(refused.error or Invalid(refused.message)) if refused else None,
+        checks=facts.results,
+        resets=_resets(facts, from_step),
+        keeps=_keeps(facts, from_step),
+        cost=cost, balance=facts.balance, balance_after=max(facts.balance - cost, 0),
+        retries_used=job.retry_count,
+        retries_left=None if limit is None else max(limit - job.retry_count, 0),
+        steps=_step_choices(facts), from_step=from_step,
+        odds=facts.odds, advice=job.advice, previous_error=job.error,
+        dialog=replace(policy.dialog, text=policy.dialog.text.format(cost=f"{cost} credit{'' if cost == 1 else 's'}")),
+        created_at=job.created_at, finished_at=job.finished_at,
+    )  # fmt: skip
+
+
+def _resets(facts: _Facts, from_step: str | None) -> list[str]:
+    steps = facts.kind.steps
+    later = steps[steps.index(from_step) :] if from_step else ()
+    return [*facts.kind.policy.resets, *([f"Steps {', '.join(later)}"] if later else [])]
+
+
+def _keeps(facts: _Facts, from_step: str | None) -> list[str]:
+    steps = facts.kind.steps
+    earlier = steps[: steps.index(from_step)] if from_step else ()
+    history = f"{facts.attempts} earlier attempt{'' if facts.attempts == 1 else 's'}"
+    return [*facts.kind.policy.keeps, history, *([f"Results of {', '.join(earlier)}"] if earlier else [])]

@@ -1,0 +1,157 @@
+"""Settings from the environment (prefix `MULLIGAN_`) or `.env`; a wrong value is one clear line."""
+
+import secrets
+import tempfile
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# A unix socket address holds 108 bytes on Linux, 104 on macOS.
+_MAX_SOCKET_PATH = 100
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used; the message names it in one line."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Times are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="MULLIGAN_", env_file=".env", extra="ignore", frozen=True)
+
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    redis_url: str | None = None
+    storage_url: str | None = None
+    storage_endpoint: str | None = None
+    storage_region: str | None = None
+    storage_access_key_id: str | None = None
+    storage_secret_access_key: str | None = None
+    secret_key: str | None = None
+
+    admin_email: str | None = None
+    admin_password: str | None = None
+    initial_credits: int = Field(default=100, ge=0)
+    retries_enabled: bool = True
+    allow_private_urls: bool = False
+    kinds: str = ""
+
+    lease_seconds: float = Field(default=30, ge=2, le=3600)
+    max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
+    kick_timeout_seconds: float = Field(default=2, gt=0, le=60)
+    session_days: int = Field(default=30, ge=1)
+    public_url: str | None = None
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator(
+        *("database_url", "redis_url", "storage_url", "secret_key", "public_url"),
+        *("storage_endpoint", "storage_region", "storage_access_key_id", "storage_secret_access_key"),
+        mode="before",
+    )
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("sqlite", "postgres")):
+            raise ValueError("expected sqlite:///file or postgresql://user:password@host/name")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected redis://host:6379/0, rediss://… or unix:///socket")
+        return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _known_storage(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("file:///", "s3://")):
+            raise ValueError("expected file:///folder or s3://bucket/prefix")
+        return value
+
+    @field_validator("storage_endpoint")
+    @classmethod
+    def _http_endpoint(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("expected https://host, without the bucket")
+        return value
+
+    @cached_property
+    def data_path(self) -> Path:
+        """The data folder, absolute."""
+        return self.data_dir.expanduser().resolve()
+
+    @cached_property
+    def effective_database_url(self) -> str:
+        """The database: what was set, else a SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_path / 'mulligan.db'}"
+
+    @cached_property
+    def valkey_socket(self) -> Path:
+        """Where the embedded Valkey listens; a short name in the temp folder where the data folder's is too long."""
+        socket = self.data_path / "valkey.sock"
+        if len(str(socket).encode()) <= _MAX_SOCKET_PATH:
+            return socket
+        name = sha256(str(self.data_path).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"mulligan-{name}.sock"
+
+    @cached_property
+    def effective_redis_url(self) -> str:
+        """Redis: what was set, else the embedded server's socket."""
+        return self.redis_url or f"unix://{self.valkey_socket}"
+
+    @cached_property
+    def effective_storage_url(self) -> str:
+        """Object storage: what was set, else a folder in the data folder."""
+        return self.storage_url or f"file://{self.data_path / 'storage'}"
+
+    @cached_property
+    def kind_modules(self) -> tuple[str, ...]:
+        """Modules with job kinds of the user's own."""
+        return tuple(name.strip() for name in self.kinds.split(",") if name.strip())
+
+    @cached_property
+    def signing_key(self) -> str:
+        """The key that signs cookies and links: what was set, else one made once and kept in the data folder."""
+        if self.secret_key:
+            return self.secret_key
+        path = self.data_path / "secret.key"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x") as file:
+                path.chmod(0o600)
+                file.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass
+        return path.read_text().strip()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        SettingsError: a value is wrong; the message says which in one line.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError(_in_one_line(error)) from None
+
+
+def _in_one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = "_".join(str(part) for part in first["loc"]).upper()
+    message = first["msg"].removeprefix("Value error, ")
+    shown = (
+        "" if any(word in name for word in ("SECRET", "PASSWORD", "URL")) else f" (got {first['input']!r})"
+    )
+    return f"MULLIGAN_{name}: {message}{shown}"

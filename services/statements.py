@@ -1,0 +1,120 @@
+"""The set-based statements of the worker's side, one text per database, built once.
+
+Each takes its rows as one JSON parameter (`rows_source`), so that a batch of any size is the same prepared statement.
+Only `services/lifecycle.py` runs them.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.database import UtcDateTime, rows_source
+from services.models import Json, words
+from services.vocabulary import Status
+
+_ID = {"id": "uuid", "attempt": "integer"}
+_OUTCOME = _ID | {
+    "status": "text",
+    "error": "text",
+    "failure_type": "text",
+    "advice": "text",
+    "fingerprint": "text",
+    "traceback": "text",
+    "result": "jsonb",
+    "output_attempt": "integer",
+}
+
+# What a change tells the feed.
+_CHANGE: dict[str, Any] = {
+    "id": sa.Uuid(),
+    "attempt": sa.Integer(),
+    "workspace_id": sa.Uuid(),
+    "owner_id": sa.Uuid(),
+    "status": words(Status),
+    "version": sa.Integer(),
+    "progress": sa.Float(),
+    "step": sa.String(),
+}
+_CLAIMED = _CHANGE | {
+    "kind": sa.String(),
+    "title": sa.String(),
+    "args": Json,
+    "upload_id": sa.Uuid(),
+    "output_attempt": sa.Integer(),
+}
+_RENEWED: dict[str, Any] = {"id": sa.Uuid(), "attempt": sa.Integer(), "cancel_requested_at": UtcDateTime()}
+
+
+@dataclass(frozen=True)
+class Statements:
+    """Statements with `:rows` and, where it says so, `:worker` and `:lease` (seconds)."""
+
+    claim: sa.TextualSelect
+    """`:rows` of (id, attempt), `:worker`, `:lease`. Returns the claimed jobs."""
+    claim_attempt: sa.TextClause
+    finish: sa.TextualSelect
+    """`:rows` of outcomes, `:worker`. Returns the finished jobs."""
+    finish_attempt: sa.TextClause
+    renew: sa.TextualSelect
+    """`:rows` of (id, attempt), `:worker`, `:lease`. Returns what is still held."""
+    progress: sa.TextualSelect
+    """`:rows` of (id, attempt, progress, step), `:worker`. Returns the jobs it moved."""
+
+
+@cache
+def statements(*, is_sqlite: bool) -> Statements:
+    """The statements for SQLite or for PostgreSQL."""
+    if is_sqlite:
+        now = "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
+        lease = "(strftime('%Y-%m-%d %H:%M:%f', 'now', :lease || ' seconds') || '000')"
+    else:
+        now = "clock_timestamp()"
+        lease = "(clock_timestamp() + make_interval(secs => :lease))"
+    pairs = rows_source(_ID, is_sqlite=is_sqlite)
+    outcomes = rows_source(_OUTCOME, is_sqlite=is_sqlite)
+    moved = rows_source(_ID | {"progress": "float8", "step": "text"}, is_sqlite=is_sqlite)
+    held = "job.id = v.id AND job.attempt = v.attempt AND job.worker = :worker AND job.status = 'running'"
+
+    return Statements(
+        claim=_returning(
+            f"""UPDATE job SET status = 'running', worker = :worker, started_at = {now}, updated_at = {now},
+                lease_expires_at = {lease}, kick_due_at = NULL, progress = 0, step = NULL, version = job.version + 1
+            FROM {pairs}
+            WHERE job.id = v.id AND job.attempt = v.attempt AND job.status = 'queued' AND job.deleted_at IS NULL""",
+            _CLAIMED,
+        ),
+        claim_attempt=_text(
+            f"""UPDATE attempt SET status = 'running', worker = :worker, started_at = {now}
+            FROM {pairs} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"""
+        ),
+        finish=_returning(
+            f"""UPDATE job SET status = v.status, error = v.error, failure_type = v.failure_type, advice = v.advice,
+                fingerprint = v.fingerprint, result = v.result, output_attempt = v.output_attempt,
+                progress = CASE WHEN v.status = 'completed' THEN 100 ELSE job.progress END,
+                finished_at = {now}, updated_at = {now}, lease_expires_at = NULL,
+                cancel_requested_at = NULL, version = job.version + 1
+            FROM {outcomes} WHERE {held}""",
+            _CHANGE,
+        ),
+        finish_attempt=_text(
+            f"""UPDATE attempt SET status = v.status, error = v.error, failure_type = v.failure_type, advice = v.advice,
+                fingerprint = v.fingerprint, traceback = v.traceback, finished_at = {now}
+            FROM {outcomes} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"""
+        ),
+        renew=_returning(f"UPDATE job SET lease_expires_at = {lease} FROM {pairs} WHERE {held}", _RENEWED),
+        progress=_returning(
+            f"UPDATE job SET progress = v.progress, step = v.step FROM {moved} WHERE {held}",
+            _CHANGE,
+        ),
+    )
+
+
+def _text(sql: str) -> sa.TextClause:
+    return sa.text(sql)
+
+
+def _returning(sql: str, columns: dict[str, Any]) -> sa.TextualSelect:
+    names = ", ".join(f"job.{name}" for name in columns)
+    return sa.text(f"{sql} RETURNING {names}").columns(**columns)
