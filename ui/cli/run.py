@@ -33,7 +33,7 @@ def up(
     settings = load_settings() if data is None else load_settings(data_dir=data)
     arguments = [
         *("--host", host, "--port", str(port), "--workers", str(workers)),
-        *("--data", str(settings.data_path), "--redis-url", settings.effective_redis_url),
+        *("--data", str(settings.data_path)),
     ]
     if settings.redis_url is None:
         arguments += ["--valkey-socket", str(settings.valkey_socket)]
@@ -77,7 +77,7 @@ def first_link() -> None:
     """Print the path of a one-time sign-in link where no user exists yet."""
     import asyncio
 
-    from services.access import first_link_path
+    from services.people import first_link_path
     from services.settings import load_settings
 
     path = asyncio.run(first_link_path(load_settings()))

@@ -16,7 +16,6 @@ def main() -> int:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--redis-url", required=True)
     parser.add_argument("--valkey-socket", type=Path)
     house = House(**vars(parser.parse_args()))
     return supervise(house, Console(as_json=os.environ.get("MULLIGAN_LOG_FORMAT") == "json"))

@@ -43,7 +43,7 @@ def _why_not(error: OSError, host: str, port: int) -> str:
 def take_data_folder(folder: Path) -> TextIO:
     """Makes the folder, and takes its lock for as long as the returned file stays open."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / "up.lock").open("a+")
     except OSError as error:
         raise Trouble(

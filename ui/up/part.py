@@ -21,7 +21,7 @@ _COULD_NOT_START = 127
 
 
 class Part:
-    """Runs one command for as long as the house stands."""
+    """Runs one command for as long as the house stands. A quiet one is heard only when it keeps dying."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Part:
         env: Mapping[str, str],
         console: Console,
         grace: float,
+        quiet: bool = False,
         on_worry: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
@@ -39,6 +40,7 @@ class Part:
         self._env = env
         self._console = console
         self._grace = grace
+        self._quiet = quiet
         self._on_worry = on_worry or console.say
         self._stopping = asyncio.Event()
         self._last_words: deque[str] = deque(maxlen=15)
@@ -87,7 +89,8 @@ class Part:
 
     def _heard(self, line: str) -> None:
         self._last_words.append(line)
-        self._console.relay(self.name, line)
+        if not self._quiet:
+            self._console.relay(self.name, line)
 
     def _why(self, code: int) -> str:
         words = "\n".join(f"    {line}" for line in self._last_words) or "    (nothing)"

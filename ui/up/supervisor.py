@@ -28,9 +28,8 @@ class House:
     port: int
     workers: int
     data: Path
-    redis_url: str
     valkey_socket: Path | None
-    """Where the embedded Valkey listens; None where `redis_url` is a server of the user's own."""
+    """Where the embedded Valkey listens; None where Redis is a server of the user's own."""
 
     @property
     def address(self) -> str:
@@ -45,11 +44,9 @@ class Supervisor:
     def __init__(self, house: House, console: Console) -> None:
         self._house = house
         self._console = console
-        self._env = os.environ | {
-            "MULLIGAN_DATA_DIR": str(house.data),
-            "MULLIGAN_REDIS_URL": house.redis_url,
-            "PYTHONUNBUFFERED": "1",
-        }
+        self._env = os.environ | {"MULLIGAN_DATA_DIR": str(house.data), "PYTHONUNBUFFERED": "1"}
+        if house.valkey_socket:
+            self._env["MULLIGAN_REDIS_URL"] = f"unix://{house.valkey_socket}"
         self._faces: list[Part] = []  # the web and the workers, which need the store to the last
         self._store: Part | None = None
         self._asked_to_end = asyncio.Event()
@@ -103,12 +100,22 @@ class Supervisor:
         folder = self._house.data / "valkey"
         folder.mkdir(exist_ok=True)
         await valkey.make_way(socket)
-        self._store = self._part("valkey", valkey.command(socket, folder), grace=_QUICK_GRACE)
+        self._store = self._part("valkey", valkey.command(socket, folder), grace=_QUICK_GRACE, quiet=True)
         if not await valkey.wait_until_ready(socket):
-            raise Trouble("The embedded Valkey does not answer; the lines above say why.")
+            raise Trouble("The embedded Valkey runs but does not answer; its data may take too long to load.")
 
-    def _part(self, name: str, command: list[str] | list[str | Path], *, grace: float) -> Part:
-        return Part(name, command, env=self._env, console=self._console, grace=grace, on_worry=self._worry)
+    def _part(
+        self, name: str, command: list[str] | list[str | Path], *, grace: float, quiet: bool = False
+    ) -> Part:
+        return Part(
+            name,
+            command,
+            env=self._env,
+            console=self._console,
+            grace=grace,
+            quiet=quiet,
+            on_worry=self._worry,
+        )
 
     def _worry(self, why: str) -> None:
         """A part that never comes up ends the start; later it is tried for ever, since its trouble may pass."""
