@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import obstore
@@ -21,7 +21,7 @@ from services.filenames import content_disposition
 from services.ids import new_id
 from services.object_store import ObjectMissing, StorageFull, telling
 from services.presign import presigned_get
-from services.settings import Settings, SettingsError
+from services.settings import Settings
 from services.storing import store_multipart, up_to
 
 __all__ = ["ObjectMissing", "Storage", "StorageFull", "artifact_key", "upload_key"]
@@ -48,19 +48,29 @@ def artifact_key(job_id: UUID, attempt: int) -> str:
 class Storage:
     """Objects by key. Every method raises `ServiceUnavailable`, with the cause in words, where the store fails."""
 
-    def __init__(self, settings: Settings) -> None:
-        scheme = settings.effective_storage_url.partition("://")[0]
-        self._store: LocalStore | S3Store
-        self._bucket: object_store.Bucket | None = None
-        self._folder: Path | None = None
-        if scheme == "file":
-            self._folder = object_store.local_folder(settings)
-            self._store = object_store.local_store(self._folder)
-        elif scheme == "s3":
-            self._bucket = object_store.bucket_from(settings)
-            self._store = object_store.s3_store(self._bucket)
-        else:
-            raise SettingsError("MULLIGAN_STORAGE_URL: expected file:///folder or s3://bucket/prefix")
+    def __init__(
+        self,
+        store: LocalStore | S3Store,
+        *,
+        folder: Path | None = None,
+        bucket: object_store.Bucket | None = None,
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._bucket = bucket
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The storage of `MULLIGAN_STORAGE_URL`. Nothing is asked of a bucket yet; a folder is made where it is new.
+
+        Raises:
+            SettingsError: the address cannot be used.
+        """
+        if settings.effective_storage_url.startswith("s3://"):
+            bucket = object_store.bucket_from(settings)
+            return cls(object_store.s3_store(bucket), bucket=bucket)
+        folder = object_store.local_folder(settings)
+        return cls(object_store.local_store(folder), folder=folder)
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes], *, limit: int | None = None) -> int:
         """Writes what `chunks` yields and returns its size in bytes. The object appears whole or not at all.

@@ -37,7 +37,7 @@ class Place:
     """A storage, and a look at what really lies in it."""
 
     def __init__(self, settings: Settings, folder: Path | None, s3: S3Server | None, bucket: str) -> None:
-        self.storage = Storage(settings)
+        self.storage = Storage.from_settings(settings)
         self._folder, self._s3, self._bucket = folder, s3, bucket
 
     def everything(self) -> list[str]:
@@ -151,7 +151,7 @@ class TestPut:
                 most = max(most, resident())
                 yield piece
 
-        storage = Storage(in_folder(tmp_path))
+        storage = Storage.from_settings(in_folder(tmp_path))
         before = resident()
         assert await storage.put_stream("large", watched()) == 400 * MB
         assert most - before < 150 * MB
@@ -223,13 +223,13 @@ class TestCheck:
         await place.storage.check()
 
     async def test_a_folder_that_is_gone_is_not_a_missing_object(self, tmp_path: Path) -> None:
-        storage = Storage(in_folder(tmp_path / "s"))
+        storage = Storage.from_settings(in_folder(tmp_path / "s"))
         (tmp_path / "s").rmdir()
         with pytest.raises(ServiceUnavailable, match="its folder is gone"):
             await storage.size("k")
 
     async def test_a_bucket_that_is_gone_is_not_a_missing_object(self, s3: S3Server) -> None:
-        storage = Storage(s3.settings("no-such-bucket"))
+        storage = Storage.from_settings(s3.settings("no-such-bucket"))
         for call in (
             storage.check(),
             storage.size("k"),
@@ -248,7 +248,7 @@ class TestCheck:
         ],
     )
     async def test_wrong_credentials_are_named(self, s3: S3Server, wrong: dict[str, Any], code: str) -> None:
-        storage = Storage(s3.settings(s3.make_bucket(), **wrong))
+        storage = Storage.from_settings(s3.settings(s3.make_bucket(), **wrong))
         with pytest.raises(ServiceUnavailable, match=rf"refused the credentials \({code}\)") as refusal:
             await storage.check()
         assert refusal.value.data == {"service": "Storage"}
@@ -261,7 +261,7 @@ class TestCheck:
                 await call
 
     async def test_a_server_that_is_down_is_said_soon(self, s3: S3Server) -> None:
-        storage = Storage(s3.settings("b", storage_endpoint=f"http://127.0.0.1:{free_port()}"))
+        storage = Storage.from_settings(s3.settings("b", storage_endpoint=f"http://127.0.0.1:{free_port()}"))
         async with asyncio.timeout(15):
             with pytest.raises(ServiceUnavailable, match="connection refused"):
                 await storage.check()
@@ -279,7 +279,7 @@ class TestCheck:
             silent.bind(("127.0.0.1", 0))
             silent.listen()
             url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-            storage = Storage(s3.settings("b", storage_endpoint=url))
+            storage = Storage.from_settings(s3.settings("b", storage_endpoint=url))
             for call in (storage.check(), storage.size("k"), storage.put_stream("k", pieces(90 * MB))):
                 async with asyncio.timeout(10):
                     with pytest.raises(ServiceUnavailable, match="does not answer in time"):
@@ -301,7 +301,7 @@ class TestFullDisk:
 
     @pytest.mark.parametrize("size", [5 * MB, 30 * MB])
     async def test_is_said_and_leaves_nothing(self, small: Path, size: int) -> None:
-        storage = Storage(in_folder(small))
+        storage = Storage.from_settings(in_folder(small))
         (small / "ballast").write_bytes(bytes(8 * MB))
         with pytest.raises(StorageFull, match="no space is left") as full:
             await storage.put_stream("k", pieces(size))
@@ -311,10 +311,10 @@ class TestFullDisk:
 
 class TestSignedAddress:
     async def test_a_folder_has_none(self, tmp_path: Path) -> None:
-        assert await Storage(in_folder(tmp_path)).signed_url("k", "a.mp4", "video/mp4") is None
+        assert await Storage.from_settings(in_folder(tmp_path)).signed_url("k", "a.mp4", "video/mp4") is None
 
     async def test_gives_the_file_under_its_name(self, s3: S3Server) -> None:
-        storage = Storage(s3.settings(s3.make_bucket()))
+        storage = Storage.from_settings(s3.settings(s3.make_bucket()))
         await storage.put_stream("a/b", pieces(11))
         url = await storage.signed_url("a/b", 'Übung "1"; 50%.mp4', "video/mp4")
         assert url is not None
@@ -357,7 +357,7 @@ class TestSignedAddress:
     ) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
         settings = s3.settings("b", storage_access_key_id=None, storage_secret_access_key=None)
-        assert await Storage(settings).signed_url("k", "f", "text/plain") is None
+        assert await Storage.from_settings(settings).signed_url("k", "f", "text/plain") is None
 
 
 class TestSettings:
@@ -369,7 +369,7 @@ class TestSettings:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.access_key_id)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret_access_key)
         bucket = s3.make_bucket()
-        storage = Storage(load_settings(_env_file=None, storage_url=f"s3://{bucket}"))
+        storage = Storage.from_settings(load_settings(_env_file=None, storage_url=f"s3://{bucket}"))
         await storage.put_stream("k", pieces(3))
         assert s3.keys(bucket) == ["k"]
         url = await storage.signed_url("k", "f", "text/plain", timedelta(minutes=1))
@@ -378,7 +378,7 @@ class TestSettings:
 
     async def test_objects_lie_under_the_prefix(self, s3: S3Server) -> None:
         bucket = s3.make_bucket()
-        await Storage(s3.settings(bucket)).put_stream("k", pieces(3))
+        await Storage.from_settings(s3.settings(bucket)).put_stream("k", pieces(3))
         assert s3.keys(bucket) == ["some/where/k"]
 
     def test_what_cannot_be_is_one_clear_line(self, tmp_path: Path) -> None:
@@ -387,7 +387,7 @@ class TestSettings:
         ):
             load_settings(_env_file=None, storage_url="ftp://x")
         with pytest.raises(SettingsError, match="wants a bucket"):
-            Storage(load_settings(_env_file=None, storage_url="s3:///prefix"))
+            Storage.from_settings(load_settings(_env_file=None, storage_url="s3:///prefix"))
         (tmp_path / "file").write_text("in the way")
         with pytest.raises(SettingsError, match="cannot use the folder"):
-            Storage(in_folder(tmp_path / "file" / "below"))
+            Storage.from_settings(in_folder(tmp_path / "file" / "below"))
