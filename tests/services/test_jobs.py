@@ -1,0 +1,207 @@
+"""Submitting, reading, listing, cancelling and deleting jobs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services import jobs, lifecycle
+from services.desk import Desk
+from services.errors import Conflict, Forbidden, Invalid, JobNotFound, StillActive
+from services.jobs import JobQuery
+from services.lifecycle import Claim, Outcome
+from services.models import Attempt, Job, now
+from services.vocabulary import Role, Status
+from tests.support.desks import a_person, open_desk
+from tests.support.valkey import ValkeyServer
+
+KIND = "test.priced"
+
+
+@pytest.fixture
+async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(database_url, redis_url, tmp_path) as desk:
+        yield desk
+
+
+class TestSubmit:
+    async def test_a_job_is_queued_with_its_first_attempt_and_a_doorbell(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        job = await jobs.submit(desk, dana, KIND, {"n": 3}, title="  A\x00 title\n")
+        detail = await jobs.job_detail(desk, dana, job.id)
+        assert (detail.job.status, detail.job.args, detail.job.attempt) == (Status.QUEUED, {"n": 3}, 1)
+        assert detail.job.title == "A� title"
+        assert [attempt.number for attempt in detail.attempts] == [1]
+        assert await desk.queue.backlog() == 1
+
+    async def test_what_does_not_fit_is_refused(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        with pytest.raises(Invalid, match=r"args\.n"):
+            await jobs.submit(desk, dana, KIND, {"n": -1})
+        with pytest.raises(Invalid, match="There is no kind"):
+            await jobs.submit(desk, dana, "no.such", {})
+        with pytest.raises(Invalid, match="max_retries"):
+            await jobs.submit(desk, dana, KIND, {}, max_retries=-1)
+        with pytest.raises(Forbidden):
+            await jobs.submit(desk, await a_person(desk, Role.VIEWER), KIND, {})
+
+    async def test_one_key_gives_one_job(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        made = await asyncio.gather(
+            *(jobs.submit(desk, dana, KIND, {}, idempotency_key="k") for _ in range(10))
+        )
+        assert len({job.id for job in made}) == 1
+        other = await jobs.submit(desk, await a_person(desk, name="other"), KIND, {}, idempotency_key="k")
+        assert other.id != made[0].id
+
+    async def test_a_job_for_later_waits_as_scheduled(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        job = await jobs.submit(desk, dana, KIND, {}, run_at=now() + timedelta(hours=1))
+        assert (await jobs.get_job(desk, dana, job.id)).status is Status.SCHEDULED
+        assert await desk.queue.backlog() == 0
+        async with desk.db.write() as session:
+            assert await lifecycle.queue_due(session) == []
+            await session.execute(sa.update(Job).values(due_at=now() - timedelta(seconds=1)))
+        async with desk.db.write() as session:
+            (due,) = await lifecycle.queue_due(session)
+        assert (due.id, due.status) == (job.id, Status.QUEUED)
+
+    async def test_a_queue_that_is_down_loses_nothing(self, desk: Desk, valkey: ValkeyServer) -> None:
+        dana = await a_person(desk)
+        valkey.stop()
+        try:
+            job = await jobs.submit(desk, dana, KIND, {})
+        finally:
+            valkey.start()
+        async with desk.db.write() as session:
+            assert await lifecycle.unclaimed(session) == []
+            await session.execute(sa.update(Job).values(kick_due_at=now() - timedelta(seconds=1)))
+        async with desk.db.write() as session:
+            assert [found.id for found in await lifecycle.unclaimed(session)] == [job.id]
+            assert await lifecycle.unclaimed(session) == [], "it was rung just now: the next ring comes later"
+
+
+class TestList:
+    async def test_pages_follow_one_another_in_both_directions(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        made = [(await jobs.submit(desk, dana, KIND, {"n": n})).id for n in range(7)]
+        newest = list(reversed(made))
+        first = await jobs.list_jobs(desk, dana, JobQuery(limit=3))
+        assert ([j.id for j in first.items], first.total, first.prev_cursor) == (newest[:3], 7, None)
+        second = await jobs.list_jobs(desk, dana, JobQuery(limit=3, cursor=first.next_cursor))
+        assert [j.id for j in second.items] == newest[3:6]
+        third = await jobs.list_jobs(desk, dana, JobQuery(limit=3, cursor=second.next_cursor))
+        assert ([j.id for j in third.items], third.next_cursor) == (newest[6:], None)
+        back = await jobs.list_jobs(desk, dana, JobQuery(limit=3, cursor=third.prev_cursor))
+        assert [j.id for j in back.items] == newest[3:6]
+        oldest = await jobs.list_jobs(desk, dana, JobQuery(limit=3, sort="oldest"))
+        assert [j.id for j in oldest.items] == made[:3]
+
+    async def test_filters_and_counters(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        first = await jobs.submit(desk, dana, KIND, {})
+        await jobs.submit(desk, dana, KIND, {})
+        await jobs.cancel(desk, dana, first.id)
+        page = await jobs.list_jobs(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
+        assert [job.id for job in page.items] == [first.id]
+        counts = await jobs.count_by_status(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
+        assert (counts[Status.CANCELLED], counts[Status.QUEUED], counts[Status.FAILED]) == (1, 1, 0)
+
+    async def test_a_member_sees_their_own_and_a_stranger_nothing(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        member = await a_person(desk, Role.MEMBER)
+        theirs = await jobs.submit(desk, dana, KIND, {})
+        own = await jobs.submit(desk, member, KIND, {})
+        assert [job.id for job in (await jobs.list_jobs(desk, member, JobQuery())).items] == [own.id]
+        assert [job.id for job in await jobs.read_jobs(desk, member, [theirs.id, own.id])] == [own.id]
+        stranger = await a_person(desk, workspace="elsewhere")
+        assert (await jobs.list_jobs(desk, stranger, JobQuery())).total == 0
+        for call in (jobs.get_job, jobs.job_detail, jobs.cancel, jobs.delete, jobs.logs):
+            with pytest.raises(JobNotFound):
+                await call(desk, stranger, own.id)  # type: ignore[operator]
+
+    async def test_nonsense_is_explained(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        for query in (
+            JobQuery(cursor="x"),
+            JobQuery(cursor="a-1"),
+            JobQuery(limit=0),
+            JobQuery(q="status:nonsense"),
+        ):
+            with pytest.raises(Invalid):
+                await jobs.list_jobs(desk, dana, query)
+
+    async def test_a_page_is_served_by_an_index(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        await jobs.submit(desk, dana, KIND, {})
+        grid = "workspace_id = :w AND deleted_at IS NULL"
+        async with desk.db.read() as session:
+            if desk.db.is_sqlite:
+                for where in (
+                    grid,
+                    f"{grid} AND status = 'failed'",
+                    f"{grid} AND owner_id = :w AND status = 'failed'",
+                ):
+                    sql = f"EXPLAIN QUERY PLAN SELECT * FROM job WHERE {where} ORDER BY rank DESC LIMIT 26"
+                    plan = str((await session.execute(sa.text(sql), {"w": dana.workspace_id.hex})).all())
+                    assert "USING INDEX ix_job_grid" in plan
+                    assert "TEMP B-TREE" not in plan
+            else:
+                await session.execute(sa.text("SET enable_seqscan = off"))
+                await session.execute(sa.text("SET enable_sort = off"))
+                where = grid.replace(":w", f"'{dana.workspace_id}'")
+                sql = f"EXPLAIN SELECT * FROM job WHERE {where} AND status = 'failed' ORDER BY rank DESC LIMIT 26"
+                plan = str((await session.execute(sa.text(sql))).all())
+                assert "ix_job_grid_status" in plan
+                assert "Sort" not in plan
+
+
+class TestCancel:
+    async def test_a_waiting_job_is_cancelled_at_once(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        job = await jobs.submit(desk, dana, KIND, {})
+        done = await jobs.cancel(desk, dana, job.id, version=job.version)
+        assert (done.status, done.error) == (Status.CANCELLED, f"Cancelled by {dana.name}")
+        async with desk.db.write() as session:
+            assert not await lifecycle.claim(session, [Claim(job.id, 1)], "w", 30)
+        with pytest.raises(Conflict):
+            await jobs.cancel(desk, dana, job.id)
+
+    async def test_a_running_job_stays_running_until_its_worker_has_stopped(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        job = await jobs.submit(desk, dana, KIND, {})
+        key = Claim(job.id, 1)
+        async with desk.db.write() as session:
+            await lifecycle.claim(session, [key], "w", 30)
+        asked = await jobs.cancel(desk, dana, job.id)
+        assert asked.status is Status.RUNNING
+        assert asked.cancel_requested_at is not None
+        assert not jobs.actions(desk, dana, asked).cancel
+        again = await jobs.cancel(desk, dana, job.id)
+        assert again.version == asked.version
+        async with desk.db.write() as session:
+            assert (await lifecycle.renew(session, [key], "w", 30))[key] is True
+            ended = Outcome(job.id, 1, Status.CANCELLED, lifecycle.cancelled(dana.name))
+            await lifecycle.finish(session, [ended], "w")
+        assert (await jobs.get_job(desk, dana, job.id)).status is Status.CANCELLED
+
+
+class TestDelete:
+    async def test_content_goes_and_history_of_figures_stays(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        job = await jobs.submit(desk, dana, KIND, {"n": 1}, title="secret.mov")
+        with pytest.raises(StillActive):
+            await jobs.delete(desk, dana, job.id)
+        await jobs.cancel(desk, dana, job.id)
+        await jobs.delete(desk, dana, job.id)
+        with pytest.raises(JobNotFound):
+            await jobs.get_job(desk, dana, job.id)
+        async with desk.db.read() as session:
+            tombstone = await session.get_one(Job, job.id)
+            kept = (await session.scalars(sa.select(Attempt).where(col(Attempt.job_id) == job.id))).all()
+        assert (tombstone.title, tombstone.args) == ("", {})
+        assert [attempt.status for attempt in kept] == [Status.CANCELLED]
