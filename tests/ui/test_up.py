@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -241,6 +242,10 @@ class TestWrongStarts:
         assert len(run.said.splitlines()) == 1
 
 
+def heard(run: Run, words: str) -> bool:
+    return words in run.said
+
+
 def ready(run: Run) -> bool:
     assert run.process.poll() is None, run.said
     return "Mulligan is ready" in run.said
@@ -252,8 +257,8 @@ class TestTheWholeHouse:
     def house(self, tmp_path: Path) -> Iterator[Run]:
         run = Run("up", "--port", str(free_port()), cwd=tmp_path)
         yield run
-        run.process.kill()
-        run.process.wait()
+        run.process.terminate()
+        run.process.wait(30)
 
     def test_it_gets_ready_and_sigterm_leaves_no_process(self, house: Run):
         eventually_sync(lambda: ready(house), 45)
@@ -269,18 +274,42 @@ class TestTheWholeHouse:
         house.process.kill()
         eventually_sync(lambda: not any(map(alive, family)), 20)
 
-    def test_a_killed_web_comes_back(self, house: Run):
+    def test_killed_parts_come_back(self, house: Run):
         eventually_sync(lambda: ready(house), 45)
-        web = next(
-            kin
-            for kin in psutil.Process(house.process.pid).children()
-            if kin.cmdline()[2:4] == ["ui.cli", "web"]
-        )
-        web.kill()
-        eventually_sync(lambda: "web died (ended by SIGKILL)" in house.said)
+        parts = psutil.Process(house.process.pid).children()
+        for part in parts:
+            part.kill()
+        for name in ("valkey", "worker", "web"):
+            line = f"{name} died (ended by SIGKILL); starting it"
+            eventually_sync(partial(heard, house, line))
+        eventually_sync(lambda: len(house.family()) >= 4, 20)
+        assert asyncio.run(valkey.ask(house.output.with_name("data") / "valkey.sock", "PING")) == "+PONG"
         house.process.terminate()
-        assert house.process.wait(20) == 0
+        assert house.process.wait(20) == 0, house.said
 
-    def test_the_supervisor_is_light(self, house: Run):
+    def test_a_second_house_on_the_same_data_is_refused(self, house: Run, tmp_path: Path):
         eventually_sync(lambda: ready(house), 45)
-        assert psutil.Process(house.process.pid).memory_info().rss < 35 * 2**20
+        (tmp_path / "second").mkdir()
+        second = Run(
+            "up", "--port", str(free_port()), "--data", str(tmp_path / "data"), cwd=tmp_path / "second"
+        )
+        assert second.process.wait(20) == 1
+        assert f"(process {house.process.pid})" in second.said
+
+    def test_a_second_ctrl_c_kills_at_once(self, house: Run):
+        eventually_sync(lambda: ready(house), 45)
+        family = house.family()
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)  # nothing ends by being asked
+        house.process.send_signal(signal.SIGINT)
+        eventually_sync(lambda: "Stopping" in house.said)
+        house.process.send_signal(signal.SIGINT)
+        assert house.process.wait(3) == 0
+        assert not any(map(alive, family)), house.said
+
+    def test_the_supervisor_is_light_and_has_one_thread(self, house: Run):
+        eventually_sync(lambda: ready(house), 45)
+        supervisor = psutil.Process(house.process.pid)
+        assert supervisor.memory_info().rss < 35 * 2**20
+        # With more, the kernel would send its children SIGTERM once a thread when it is killed.
+        assert supervisor.num_threads() == 1

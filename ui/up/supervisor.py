@@ -49,6 +49,7 @@ class Supervisor:
             self._env["MULLIGAN_REDIS_URL"] = f"unix://{house.valkey_socket}"
         self._faces: list[Part] = []  # the web and the workers, which need the store to the last
         self._store: Part | None = None
+        self._on_errand: Child | None = None
         self._asked_to_end = asyncio.Event()
         self._risen = False
         self._fatal: str | None = None
@@ -128,11 +129,14 @@ class Supervisor:
     async def _errand(self, name: str, *, may_fail: bool = False) -> list[str]:
         """Runs one of our commands to its end and returns what it said."""
         said: list[str] = []
-        child = await Child.start(commands.mulligan(name), env=self._env, on_line=said.append)
+        self._on_errand = child = await Child.start(
+            commands.mulligan(name), env=self._env, on_line=said.append
+        )
         try:
             code = await child.wait()
         finally:
             await child.stop(_QUICK_GRACE)
+            self._on_errand = None
         if code:
             for line in said:
                 self._console.relay(name, line)
@@ -148,9 +152,9 @@ class Supervisor:
     def _end(self) -> None:
         if self._asked_to_end.is_set():
             self._console.say("Killing what is left.")
-            for part in (*self._faces, self._store):
-                if part:
-                    part.kill()
+            for running in (*self._faces, self._store, self._on_errand):
+                if running:
+                    running.kill()
         else:
             self._console.say("Stopping (again to kill at once) …")
             self._asked_to_end.set()
@@ -163,8 +167,21 @@ class Supervisor:
 
 def supervise(house: House, console: Console) -> int:
     """Runs the house; returns the exit code."""
+    _stay_single_threaded()
     try:
         return asyncio.run(Supervisor(house, console).run())
     except Trouble as trouble:
         print(trouble, file=sys.stderr, flush=True)
         return 1
+
+
+def _stay_single_threaded() -> None:
+    """Waits for children without threads, as Python 3.12 does by itself.
+
+    When a process is killed, Linux sends PR_SET_PDEATHSIG once for each of its threads, and two SIGTERMs at once
+    can deadlock taskiq's worker manager (its handler puts into a queue that the interrupted handler has locked).
+    """
+    if sys.version_info < (3, 12) and hasattr(os, "pidfd_open"):
+        watcher = asyncio.PidfdChildWatcher()
+        watcher.attach_loop(None)
+        asyncio.set_child_watcher(watcher)

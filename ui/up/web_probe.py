@@ -1,6 +1,7 @@
 """Whether the web answers, asked with nothing but a socket."""
 
 import asyncio
+import socket
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -11,7 +12,9 @@ async def is_up(address: str) -> bool:
     request = f"GET /healthz HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            # Asked here, since the loop would start a thread for it (see `_stay_single_threaded`).
+            address = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)[0][4]
+            reader, writer = await asyncio.open_connection(str(address[0]), int(address[1]))
             try:
                 writer.write(request.encode())
                 return b" 200 " in await reader.readline()
