@@ -68,9 +68,16 @@ def migrate() -> None:
     from services.settings import load_settings
 
     url = load_settings().effective_database_url
+    from sqlalchemy.exc import DBAPIError
+
     from services.migrate import upgrade
 
-    asyncio.run(upgrade(url))
+    try:
+        asyncio.run(upgrade(url))
+    except (DBAPIError, OSError) as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        typer.echo(f"mulligan: the database cannot be migrated: {reason}", err=True)
+        raise typer.Exit(1) from None
 
 
 def first_link() -> None:

@@ -13,8 +13,8 @@ async def is_up(address: str) -> bool:
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(2):
             # Asked here, since the loop would start a thread for it (see `_stay_single_threaded`).
-            address = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)[0][4]
-            reader, writer = await asyncio.open_connection(str(address[0]), int(address[1]))
+            where = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)[0][4]
+            reader, writer = await asyncio.open_connection(str(where[0]), int(where[1]))
             try:
                 writer.write(request.encode())
                 return b" 200 " in await reader.readline()
