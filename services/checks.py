@@ -1,0 +1,40 @@
+"""Preflight tests of a retry that need a look outside. Small, reusable; a kind names those that its policy wants."""
+
+from services.access import Actor
+from services.desk import Desk
+from services.errors import InputMissing, ServiceUnavailable
+from services.models import Job, Upload
+from services.policy import CheckResult
+from services.sizes import human_size
+
+_CODE = "input_in_storage"
+
+
+async def input_in_storage(desk: Desk, job: Job, actor: Actor) -> CheckResult:  # noqa: ARG001 - the form of a check
+    """Whether the bytes of the job's upload can still be read. Not being able to ask blocks as well."""
+    upload = await _upload_of(desk, job)
+    if upload is None:
+        return _missing("of this job")
+    facts = {"filename": upload.filename, "size": upload.size}
+    try:
+        size = await desk.storage.size(upload.storage_key)
+    except ServiceUnavailable as error:
+        message = f"Cannot see whether input {upload.filename} is still in storage: {error.message}"
+        return CheckResult(_CODE, passed=False, message=message, facts=facts, error=error)
+    if size is None:
+        return _missing(upload.filename)
+    message = f"Input {upload.filename} ({human_size(size)}) is still in storage"
+    return CheckResult(_CODE, passed=True, message=message, facts=facts)
+
+
+async def _upload_of(desk: Desk, job: Job) -> Upload | None:
+    if job.upload_id is None:
+        return None
+    async with desk.db.read() as session:
+        upload = await session.get(Upload, job.upload_id)
+    return upload if upload and upload.workspace_id == job.workspace_id else None
+
+
+def _missing(name: str) -> CheckResult:
+    error = InputMissing(name=name)
+    return CheckResult(_CODE, passed=False, message=error.message, facts={"filename": name}, error=error)

@@ -1,0 +1,106 @@
+"""Files that people hand in: the input of jobs."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.access import Actor
+from services.desk import Desk
+from services.errors import Invalid, MulliganError, NotFound
+from services.filenames import safe_filename
+from services.ids import new_id
+from services.models import Upload
+from services.storage import upload_key
+
+logger = logging.getLogger(__name__)
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_UNKNOWN_TYPE = "application/octet-stream"
+
+
+async def save_upload(
+    desk: Desk, actor: Actor, filename: str, content_type: str | None, chunks: AsyncIterator[bytes]
+) -> Upload:
+    """Stores what `chunks` yields, never whole in memory, under the base name of `filename`.
+
+    The row is written after the bytes stand, so that an upload that can be seen can be read.
+
+    Raises:
+        Forbidden: the actor is a viewer.
+        TooLarge: more came than `Settings.max_upload_bytes`.
+        Invalid: nothing came.
+        ServiceUnavailable: storage does not answer or is full.
+    """
+    actor.require_change()
+    upload_id = new_id()
+    key = upload_key(actor.workspace_id, upload_id)
+    size = await desk.storage.put_stream(key, chunks, limit=desk.settings.max_upload_bytes)
+    upload = Upload(
+        id=upload_id,
+        workspace_id=actor.workspace_id,
+        owner_id=actor.user_id,
+        filename=safe_filename(filename),
+        size=size,
+        content_type=_media_type(content_type),
+        storage_key=key,
+    )
+    try:
+        if size == 0:
+            raise Invalid("The file is empty.")
+        await _insert(desk, upload)
+    except BaseException:
+        await _remove(desk, key)
+        raise
+    return upload
+
+
+async def get_upload(desk: Desk, actor: Actor, upload_id: UUID) -> Upload:
+    """An upload of the actor's workspace; a member's are their own.
+
+    Raises:
+        NotFound: there is none, or none that the actor may see.
+    """
+    query = sa.select(Upload).where(
+        col(Upload.id) == upload_id, col(Upload.workspace_id) == actor.workspace_id
+    )
+    if not actor.sees_all_jobs:
+        query = query.where(col(Upload.owner_id) == actor.user_id)
+    async with desk.db.read() as session:
+        upload = (await session.scalars(query)).one_or_none()
+    if upload is None:
+        raise NotFound(what="upload")
+    return upload
+
+
+async def _insert(desk: Desk, upload: Upload) -> None:
+    values = upload.model_dump()
+
+    async def work(session: AsyncSession) -> None:
+        await session.execute(sa.insert(Upload).values(**values))
+
+    await desk.db.transact(work)
+
+
+async def _remove(desk: Desk, key: str) -> None:
+    # Shielded: the usual reason to be here is that the sender went away, which cancels this very task.
+    removing = asyncio.ensure_future(desk.storage.delete([key]))
+    removing.add_done_callback(_note_leftover)
+    with suppress(MulliganError):
+        await asyncio.shield(removing)
+
+
+def _note_leftover(removing: "asyncio.Future[None]") -> None:
+    if not removing.cancelled() and (error := removing.exception()):
+        logger.warning("an upload that failed is still in storage: %s", error)
+
+
+def _media_type(text: str | None) -> str:
+    essence = (text or "").partition(";")[0].strip().lower()
+    return essence if _MEDIA_TYPE.fullmatch(essence) else _UNKNOWN_TYPE
