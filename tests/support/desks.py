@@ -63,7 +63,7 @@ async def open_desk(
     db = Database(database_url)
     redis = connect(redis_url)
     queue = TaskiqQueue.connect(settings)
-    yield Desk(settings, db, queue, Feed(redis), Storage(settings), registry)
+    yield Desk(settings, db, queue, Feed(redis), Storage.from_settings(settings), registry)
     await queue.close()
     await redis.aclose()
     await db.close()
