@@ -1,11 +1,14 @@
 """Fixtures that hand out real servers. Each server starts once per test process, when the first test asks for it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
+from services.settings import Settings
 from tests.support.fileserver import FileServer
 from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
@@ -13,17 +16,17 @@ from tests.support.valkey import ValkeyServer
 if TYPE_CHECKING:
     from tests.support.databases import PostgresDatabases, SqliteDatabases
 
-# What a setting in the developer's own shell or .env would change must not reach a test.
-_OURS = "MULLIGAN_"
-_KEPT = {"MULLIGAN_CHROMIUM"}
+# A loaded machine is slow now and then; what an example finds matters, not how long it took.
+hypothesis.settings.register_profile("mulligan", deadline=None)
+hypothesis.settings.load_profile("mulligan")
 
 
 @pytest.fixture(autouse=True)
-def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    for name in [name for name in os.environ if name.startswith(_OURS) and name not in _KEPT]:
+def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in the developer's own shell or .env must not reach a test."""
+    for name in [name for name in os.environ if name.startswith("MULLIGAN_") and name != "MULLIGAN_CHROMIUM"]:
         monkeypatch.delenv(name)
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
 
 
 @pytest.fixture(scope="session")
