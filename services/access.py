@@ -61,6 +61,10 @@ class Actor:
         """Whether members, credits and settings are theirs to change."""
         return self.role is Role.ADMIN
 
+    def sees(self, workspace_id: UUID, owner_id: UUID) -> bool:
+        """Whether a job of this workspace and owner exists for this actor: `visible` without a query."""
+        return workspace_id == self.workspace_id and (self.sees_all_jobs or owner_id == self.user_id)
+
     def visible(self) -> list[sa.ColumnElement[bool]]:
         """The conditions that every query of jobs carries: this workspace, not deleted, and a member's own only."""
         conditions = [col(Job.workspace_id) == self.workspace_id, col(Job.deleted_at).is_(None)]

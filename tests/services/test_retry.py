@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import credits, jobs, lifecycle
+from services import credits as ledger
+from services import jobs, lifecycle
 from services.access import Actor
 from services.desk import Desk
 from services.errors import (
@@ -109,7 +110,7 @@ class TestPlan:
         await plan_retry(desk, dana, job.id)
         again = await jobs.get_job(desk, dana, job.id)
         assert again.version == job.version
-        assert await credits.balance(desk, dana) == 5
+        assert await ledger.balance(desk, dana) == 5
 
     async def test_odds_count_the_retries_that_followed_the_same_failure(self, desk: Desk) -> None:
         dana = await a_person(desk, credits=50)
@@ -139,7 +140,7 @@ class TestRetry:
         assert (now.error, now.failure_type, now.finished_at, now.result) == (None, None, None, None)
         assert now.created_at == job.created_at
         assert done.cost == 1
-        assert await credits.balance(desk, dana) == 4 == await ledger_sum(desk, dana)
+        assert await ledger.balance(desk, dana) == 4 == await ledger_sum(desk, dana)
         first, second = await attempts(desk, job.id)
         assert (first.status, first.error) == (Status.FAILED, "Invalid data found")
         assert (second.status, second.trigger, second.requested_by, second.cost) == (
@@ -175,7 +176,7 @@ class TestRetry:
         assert (
             refusal.value.message == f"Only failed or timeout jobs can be retried, current status: {status}"
         )
-        assert await credits.balance(desk, dana) == 5
+        assert await ledger.balance(desk, dana) == 5
 
     async def test_without_credits_it_is_refused_and_nothing_changes(self, desk: Desk) -> None:
         dana = await a_person(desk)
@@ -219,14 +220,14 @@ class TestRetry:
         )
         assert sorted(type(answer).__name__ for answer in answers) == ["Conflict"] * 49 + ["Retried"]
         assert len(await attempts(desk, job.id)) == 2
-        assert await credits.balance(desk, dana) == 49 == await ledger_sum(desk, dana)
+        assert await ledger.balance(desk, dana) == 49 == await ledger_sum(desk, dana)
 
     async def test_many_jobs_at_once_never_overdraw(self, desk: Desk) -> None:
         dana = await a_person(desk, credits=3)
         failed = [await failed_job(desk, dana) for _ in range(8)]
         answers = await asyncio.gather(*(retry(desk, dana, job.id) for job in failed), return_exceptions=True)
         assert sum(isinstance(answer, InsufficientCredits) for answer in answers) == 5
-        assert await credits.balance(desk, dana) == 0 == await ledger_sum(desk, dana)
+        assert await ledger.balance(desk, dana) == 0 == await ledger_sum(desk, dana)
 
 
 class TestRights:
@@ -270,7 +271,7 @@ class TestQueueDown:
         assert (after.status, after.error) == (Status.FAILED, "Failed to re-queue task.")
         assert (after.failure_type, after.retry_count) == (FailureType.QUEUE_UNAVAILABLE, 0)
         assert after.finished_at == job.finished_at
-        assert await credits.balance(desk, dana) == 5 == await ledger_sum(desk, dana)
+        assert await ledger.balance(desk, dana) == 5 == await ledger_sum(desk, dana)
         first, void = await attempts(desk, job.id)
         assert first.error == "Invalid data found"
         assert (void.void, void.cost) == (True, 0)
@@ -284,7 +285,7 @@ class TestQueueDown:
         valkey.start()
         again = await retry(desk, dana, job.id)
         assert again.job.attempt == 3  # the number of the void attempt is never used again
-        assert await credits.balance(desk, dana) == 4
+        assert await ledger.balance(desk, dana) == 4
         # The void attempt does not count for the odds of the next one.
         await end(desk, again.job)
         odds = (await plan_retry(desk, dana, job.id)).odds
@@ -312,7 +313,7 @@ class TestQueueDown:
         done = await retry(replace(desk, queue=Late()), dana, job.id)
         assert done.cost == 1
         assert (await jobs.get_job(desk, dana, job.id)).status is Status.RUNNING
-        assert await credits.balance(desk, dana) == 4
+        assert await ledger.balance(desk, dana) == 4
 
 
 class TestFromAStep:
