@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
+from services.database import is_outage
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -23,7 +25,7 @@ class GroupCommit(Generic[Item, Answer]):
     """Gathers items, hands them to `work` as one batch, and answers each.
 
     `work` takes a sequence of items, does one transaction, and returns an answer for each, in order. When a batch of
-    several fails, its items are tried one by one, so that only the culprit gets the error.
+    several fails, its items are tried one by one, so that only the culprit gets the error; not so in an outage.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class GroupCommit(Generic[Item, Answer]):
         try:
             answers = await self._work([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is, it is its waiters' to handle
-            if len(batch) == 1:
-                _settle(batch[0][1], error=error)
+            # With the database away, each item would only wait for the same again.
+            if len(batch) == 1 or is_outage(error):
+                for _, future in batch:
+                    _settle(future, error=error)
                 return
             logger.warning("a batch of %d failed (%s), its items are tried one by one", len(batch), error)
             for single in batch:

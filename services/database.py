@@ -132,6 +132,19 @@ def is_contention(error: DBAPIError) -> bool:
     return sqlstate in {"40P01", "40001"} or "database is locked" in str(error.orig)
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether the database is away or overloaded, so that the same work may succeed in a while."""
+    if isinstance(error, (OSError, TimeoutError, sa.exc.TimeoutError, sa.exc.InterfaceError)):
+        return True
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or is_contention(error)):
+        return True
+    # Classes of SQLSTATE: connection exception, insufficient resources, operator intervention, system error.
+    # The driver's own errors come unwrapped while a connection is made.
+    cause = getattr(error, "orig", error)
+    away = str(getattr(cause, "sqlstate", None) or "")[:2] in {"08", "53", "57", "58"}
+    return away or "unable to open database" in str(cause)
+
+
 def async_url(url: str) -> URL:
     """The URL with the async driver that Mulligan uses for its backend."""
     parsed = make_url(url)

@@ -22,7 +22,7 @@ from services.database import db_now, rows_json
 from services.errors import Conflict, JobNotFound
 from services.failures import Failure
 from services.feed import Change
-from services.models import Attempt, Job, Step
+from services.models import Attempt, Job, Step, words
 from services.queue import Doorbell
 from services.statements import Statements, statements
 from services.vocabulary import RETRIES, WAITING, FailureType, Status, StepStatus, Trigger
@@ -165,14 +165,53 @@ async def hand_back(session: AsyncSession, held: Sequence[Claim], worker: str) -
     ]
 
 
+async def cancel_wishes(session: AsyncSession, worker: str) -> dict[Claim, str | None]:
+    """Attempts that `worker` holds and somebody wants cancelled, and who."""
+    query = sa.select(col(Job.id), col(Job.attempt), col(Job.cancel_requested_by)).where(
+        _is(Status.RUNNING), col(Job.worker) == worker, col(Job.cancel_requested_at).is_not(None)
+    )
+    return {Claim(row[0], row[1]): row[2] for row in await session.execute(query)}
+
+
+async def is_held(session: AsyncSession, claim: Claim, worker: str) -> bool:
+    """Whether `worker` still has the attempt; on PostgreSQL it keeps it until the transaction ends."""
+    query = sa.select(col(Job.id)).where(
+        col(Job.id) == claim.job_id,
+        col(Job.attempt) == claim.attempt,
+        col(Job.worker) == worker,
+        col(Job.status) == Status.RUNNING,
+    )
+    return (await session.execute(query.with_for_update())).one_or_none() is not None
+
+
 # --- housekeeping -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What housekeeping would find to do."""
+
+    due: bool
+    lost: bool
+    unclaimed: bool
+
+
+async def chores(session: AsyncSession) -> Chores:
+    """A look that costs next to nothing: three probes of small indexes."""
+    looks = (
+        (_is(Status.SCHEDULED), col(Job.due_at) <= db_now()),
+        (_is(Status.RUNNING), col(Job.lease_expires_at) < db_now()),
+        (_is(Status.QUEUED), col(Job.kick_due_at) < db_now()),
+    )
+    row = (await session.execute(sa.select(*(sa.exists().where(*look) for look in looks)))).one()
+    return Chores(bool(row[0]), bool(row[1]), bool(row[2]))
 
 
 async def lost_leases(session: AsyncSession) -> list[Job]:
     """Running jobs whose worker has not renewed in time."""
     query = (
         sa.select(Job)
-        .where(col(Job.status) == Status.RUNNING, col(Job.lease_expires_at) < db_now())
+        .where(_is(Status.RUNNING), col(Job.lease_expires_at) < db_now())
         .limit(_BATCH)
     )
     return list((await session.scalars(query)).all())
@@ -198,7 +237,7 @@ async def expire(session: AsyncSession, job: Job, failure: Failure, *, rescue: b
 
 async def queue_due(session: AsyncSession) -> list[Job]:
     """Queues scheduled jobs whose time has come."""
-    due = _batch(col(Job.status) == Status.SCHEDULED, col(Job.due_at) <= db_now(), order=col(Job.due_at))
+    due = _batch(_is(Status.SCHEDULED), col(Job.due_at) <= db_now(), order=col(Job.due_at))
     change = (
         sa.update(Job)
         .where(col(Job.id).in_(due), col(Job.status) == Status.SCHEDULED)
@@ -214,7 +253,7 @@ async def queue_due(session: AsyncSession) -> list[Job]:
 async def unclaimed(session: AsyncSession) -> list[Job]:
     """Queued jobs whose doorbell may have been lost, each marked as rung again; twice as long until the next time."""
     due = _batch(
-        col(Job.status) == Status.QUEUED, col(Job.kick_due_at) < db_now(), order=col(Job.kick_due_at)
+        _is(Status.QUEUED), col(Job.kick_due_at) < db_now(), order=col(Job.kick_due_at)
     )
     jobs = (await session.scalars(sa.select(Job).where(col(Job.id).in_(due)))).all()
     for kicks in {job.kicks for job in jobs}:
@@ -458,6 +497,12 @@ async def _interrupt(
         fingerprint=failure.fingerprint,
         **said,
     )
+    await session.execute(
+        sa.update(Step)
+        .where(col(Step.job_id) == key.job_id, col(Step.attempt) == key.attempt, col(Step.status) == StepStatus.RUNNING)
+        .values(status=StepStatus.FAILED, finished_at=db_now()),
+        execution_options={"synchronize_session": False},
+    )
     if rescue:
         session.add(Attempt(job_id=job.id, number=job.attempt, trigger=Trigger.RESCUE, kind=job.kind))
         await keep_steps(session, job.id, key.attempt, job.attempt, before=None)
@@ -487,6 +532,11 @@ async def keep_steps(
         )  # fmt: skip
     session.add_all(kept)
     return kept
+
+
+def _is(status: Status) -> sa.ColumnElement[bool]:
+    """The condition with the word in the statement's text: a bound parameter would hide the partial index."""
+    return col(Job.status) == sa.bindparam(None, status, type_=words(Status), literal_execute=True)
 
 
 def _batch(*conditions: sa.ColumnElement[bool], order: Any) -> Any:

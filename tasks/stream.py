@@ -1,0 +1,240 @@
+"""The broker: taskiq-redis' stream broker with a `listen` that survives Redis, and acks that go out together.
+
+What is different from the stock one, and why, is told in `docs/features/worker.md`.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+from taskiq import AckableMessage
+from taskiq_redis import RedisStreamBroker
+
+from tasks.outage import Outage
+
+logger = logging.getLogger(__name__)
+
+STREAM = "mulligan:jobs"
+GROUP = "workers"
+
+_BLOCK_MS = 2_000
+_SOCKET_SECONDS = 5.0
+_RECONNECT_SECONDS = 0.25
+_ACK_LINGER_SECONDS = 0.005
+_CLAIM_EVERY_SECONDS = 5.0
+_CLAIM_IDLE_MS = 15_000
+_CLAIM_COUNT = 100
+_TIDY_EVERY_SECONDS = 60.0
+_GONE_MS = 600_000
+_LEAVE_SECONDS = 2.0
+_FEWEST, _MOST = 4, 128
+_QUICK_SECONDS = 0.1
+
+Entry = tuple[bytes, bytes]
+"""A stream entry's id and the message in it."""
+
+
+def worker_name() -> str:
+    """A name that no worker process had before: a restarted one must not pass for its forebear."""
+    return f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class StreamBroker(RedisStreamBroker):
+    """One stream, one consumer group. An entry is deleted once it is acked, so the stream's length is the backlog."""
+
+    def __init__(self, url: str, *, queue_name: str = STREAM) -> None:
+        super().__init__(
+            url,
+            queue_name=queue_name,
+            consumer_group_name=GROUP,
+            consumer_name=worker_name(),
+            consumer_id="0",  # with "$", what was queued before the group existed would be lost
+            socket_timeout=_SOCKET_SECONDS,
+            socket_connect_timeout=1.0,
+            retry=Retry(NoBackoff(), 1),  # once, since a pooled connection may be of a server that is gone
+        )
+        self.redis: Redis = Redis(connection_pool=self.connection_pool)
+        self.before_leaving: Callable[[], Awaitable[None]] | None = None
+        """Called when taskiq stops listening: the time to bring running jobs to an end."""
+        self._outage = Outage("the queue (Redis)", logger)
+        self._appetite = _Appetite()
+        self._acked: list[bytes] = []
+        self._ack_task: asyncio.Task[None] | None = None
+        self._claim_at = 0.0
+        self._tidy_at = 0.0
+
+    async def listen(self) -> AsyncGenerator[AckableMessage, None]:
+        """Deliveries, for ever, whatever happens to Redis. Closing it hands back what was not delivered."""
+        try:
+            while True:
+                for entry_id, data in await self._next():
+                    # Not validated: both are ours, and this is the hot path.
+                    yield AckableMessage.model_construct(data=data, ack=partial(self._ack, entry_id))
+        finally:
+            if self.before_leaving:
+                await self.before_leaving()
+            await self._leave()
+
+    async def shutdown(self) -> None:
+        """Sends the last acks and closes the connections."""
+        await self._send_acks()
+        await super().shutdown()
+
+    async def _declare_consumer_group(self) -> None:
+        """Called by taskiq at start. Redis may be away then: `listen` declares the group when it is back."""
+        with suppress(RedisError, OSError, TimeoutError):
+            await self._make_group()
+
+    async def _make_group(self) -> None:
+        try:
+            await self.redis.xgroup_create(self.queue_name, self.consumer_group_name, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    async def _next(self) -> Sequence[Entry]:
+        while True:
+            try:
+                entries = await self._take_over() or await self._read()
+            except (RedisError, OSError, TimeoutError) as error:
+                if "NOGROUP" in str(error):  # Redis came back empty
+                    with suppress(RedisError, OSError, TimeoutError):
+                        await self._make_group()
+                        continue
+                self._outage.note(error)
+                await asyncio.sleep(_RECONNECT_SECONDS)
+            else:
+                self._outage.over()
+                if entries:
+                    self._appetite.fed(len(entries))
+                    return entries
+
+    async def _read(self) -> list[Entry]:
+        answer = await self.redis.xreadgroup(
+            self.consumer_group_name,
+            self.consumer_name,
+            {self.queue_name: ">"},
+            count=self._appetite.count(),
+            block=_BLOCK_MS,
+        )
+        return _entries(answer)
+
+    async def _take_over(self) -> list[Entry]:
+        """What was delivered to some worker that has not answered for a while; on a timer, not bound to new messages."""
+        now = asyncio.get_running_loop().time()
+        if now < self._claim_at:
+            return []
+        self._claim_at = now + _CLAIM_EVERY_SECONDS
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY_EVERY_SECONDS
+            await self._forget_dead_consumers()
+        answer: Any = await self.redis.xautoclaim(
+            self.queue_name,
+            self.consumer_group_name,
+            self.consumer_name,
+            min_idle_time=_CLAIM_IDLE_MS,
+            count=_CLAIM_COUNT,
+        )
+        if answer[0] not in {b"0-0", "0-0"}:
+            self._claim_at = now  # there is more
+        return [(entry_id, fields[b"data"]) for entry_id, fields in answer[1] if fields]
+
+    async def _forget_dead_consumers(self) -> None:
+        for consumer in await self.redis.xinfo_consumers(self.queue_name, self.consumer_group_name):
+            name = consumer["name"].decode()
+            if consumer["pending"] == 0 and consumer["idle"] > _GONE_MS and name != self.consumer_name:
+                await self.redis.xgroup_delconsumer(self.queue_name, self.consumer_group_name, name)
+
+    # --- answering --------------------------------------------------------------------------------------------------
+
+    def _ack(self, entry_id: bytes) -> None:
+        self._acked.append(entry_id)
+        if self._ack_task is None or self._ack_task.done():
+            self._ack_task = asyncio.create_task(self._ack_soon(), name="acks")
+
+    async def _ack_soon(self) -> None:
+        while self._acked:
+            await asyncio.sleep(_ACK_LINGER_SECONDS)
+            await self._send_acks()
+
+    async def _send_acks(self) -> None:
+        """A lost ack means a second delivery, which the claim rejects; so a failure is no trouble."""
+        ids, self._acked = self._acked, []
+        if not ids:
+            return
+        try:
+            pipe = self.redis.pipeline(transaction=False)
+            pipe.xack(self.queue_name, self.consumer_group_name, *ids)
+            pipe.xdel(self.queue_name, *ids)
+            await pipe.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            logger.debug("%d acks were lost (%s)", len(ids), type(error).__name__)
+
+    async def _leave(self) -> None:
+        """Rings anew for what was delivered here and not answered, so that nobody waits until it counts as stale."""
+        try:
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._send_acks()
+                while entries := _entries(await self._own_pending()):
+                    pipe = self.redis.pipeline(transaction=True)
+                    for entry_id, data in entries:
+                        if data:
+                            pipe.xadd(self.queue_name, {b"data": data})
+                        pipe.xack(self.queue_name, self.consumer_group_name, entry_id)
+                        pipe.xdel(self.queue_name, entry_id)
+                    await pipe.execute()
+                await self.redis.xgroup_delconsumer(
+                    self.queue_name, self.consumer_group_name, self.consumer_name
+                )
+        except (RedisError, OSError, TimeoutError) as error:
+            logger.info("left without a word to the queue (%s)", type(error).__name__)
+
+    async def _own_pending(self) -> Any:
+        return await self.redis.xreadgroup(
+            self.consumer_group_name, self.consumer_name, {self.queue_name: "0"}, count=_CLAIM_COUNT
+        )
+
+
+class _Appetite:
+    """How many entries to read at once: many while they are short work, few where one would only hoard them."""
+
+    def __init__(self) -> None:
+        self._count = _FEWEST
+        self._fed_at = 0.0
+        self._was_full = False
+
+    def count(self) -> int:
+        """How many to read now."""
+        if self._was_full:
+            quick = asyncio.get_running_loop().time() - self._fed_at < _QUICK_SECONDS
+            self._count = min(self._count * 2, _MOST) if quick else _FEWEST
+            self._was_full = False
+        return self._count
+
+    def fed(self, entries: int) -> None:
+        """That many came."""
+        self._fed_at = asyncio.get_running_loop().time()
+        self._was_full = entries >= self._count
+
+
+def _entries(answer: Any) -> list[Entry]:
+    """RESP3 answers a mapping of stream to batches of entries, RESP2 a list of pairs."""
+    found: list[Entry] = []
+    streams = answer.items() if isinstance(answer, dict) else answer or []
+    for _, batch in streams:
+        for entry in batch:
+            rows = entry if isinstance(entry, list) else [entry]
+            found += [(entry_id, (fields or {}).get(b"data", b"")) for entry_id, fields in rows]
+    return found
