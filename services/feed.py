@@ -25,6 +25,7 @@ STREAM = "mulligan:feed"
 _KEPT_ENTRIES = 10_000
 _PUBLISH_TIMEOUT = 1.0
 _BLOCK_MS = 5_000
+_MOST_AT_ONCE = 2_000
 _RECONNECT_SECONDS = 0.5
 
 
@@ -78,6 +79,19 @@ class Feed:
         async with asyncio.timeout(_PUBLISH_TIMEOUT):
             last = await self.redis.xrevrange(STREAM, count=1)
         return _text(last[0][0] or "0-0") if last else "0-0"
+
+    async def since(self, after: str) -> list[Batch] | None:
+        """What was published after that entry; None where some of it may be gone, or it is too much to go through.
+
+        Raises RedisError, OSError or TimeoutError.
+        """
+        if not await self._is_kept(after):
+            return None
+        async with asyncio.timeout(_PUBLISH_TIMEOUT):
+            entries: Any = await self.redis.xrange(STREAM, min=f"({after}", count=_MOST_AT_ONCE + 1)
+        if len(entries) > _MOST_AT_ONCE:
+            return None
+        return [Batch(_text(entry_id), _changes(fields)) for entry_id, fields in entries]
 
     async def follow(self, after: str | None = None) -> AsyncIterator[Batch]:
         """Changes as they come, for ever, from `after` (an entry's id) or from now on.
@@ -136,6 +150,8 @@ def connect(url: str) -> Redis:
     return Redis.from_url(
         url,
         socket_connect_timeout=_PUBLISH_TIMEOUT,
+        # Longer than a blocking read: with the library's own 5 s, an idle feed would count as lost again and again.
+        socket_timeout=_BLOCK_MS / 1000 + 1,
         retry=Retry(NoBackoff(), 1),
         health_check_interval=15,
     )

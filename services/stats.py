@@ -1,0 +1,88 @@
+"""Figures: how many jobs stand where, how the last day went, how often a retry helps."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services.access import Actor
+from services.desk import Desk
+from services.models import Attempt, Job, now
+from services.vocabulary import RETRIES, TERMINAL, Status
+
+
+@dataclass(frozen=True)
+class LastDay:
+    """Jobs of the last 24 hours: how many were made, and how those that ended in it ended."""
+
+    created: int
+    completed: int
+    failed: int
+    timeout: int
+    cancelled: int
+
+
+@dataclass(frozen=True)
+class RetryFigures:
+    """Retries of the last 30 days that have ended, and how many of them completed."""
+
+    tried: int
+    succeeded: int
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Figures of the jobs that an actor sees."""
+
+    jobs: dict[Status, int]
+    kinds: dict[str, int]
+    last_day: LastDay
+    retries: RetryFigures
+
+
+async def stats(desk: Desk, actor: Actor) -> Stats:
+    """The figures, counted now."""
+    seen, count = actor.visible(), sa.func.count()
+    day_ago, month_ago = now() - timedelta(days=1), now() - timedelta(days=30)
+    by_status = sa.select(col(Job.status), count).where(*seen).group_by(col(Job.status))
+    by_kind = sa.select(col(Job.kind), count).where(*seen).group_by(col(Job.kind))
+    created = sa.select(count).select_from(Job).where(*seen, col(Job.created_at) > day_ago)
+    ended = by_status.where(col(Job.finished_at) > day_ago, col(Job.status).in_(TERMINAL))
+    retried = (
+        sa.select(col(Attempt.status), count)
+        .join(Job, col(Job.id) == col(Attempt.job_id))
+        .where(*seen, col(Attempt.trigger).in_(RETRIES), col(Attempt.void).is_(False))
+        .where(col(Attempt.status).in_(TERMINAL), col(Attempt.finished_at) > month_ago)
+        .group_by(col(Attempt.status))
+    )
+    async with desk.db.read() as session:
+        jobs = {row[0]: row[1] for row in await session.execute(by_status)}
+        kinds = {row[0]: row[1] for row in await session.execute(by_kind)}
+        day = {row[0]: row[1] for row in await session.execute(ended)}
+        retries = {row[0]: row[1] for row in await session.execute(retried)}
+        made = (await session.scalars(created)).one()
+    return Stats(
+        jobs={status: jobs.get(status, 0) for status in Status},
+        kinds=kinds,
+        last_day=LastDay(
+            created=made,
+            completed=day.get(Status.COMPLETED, 0),
+            failed=day.get(Status.FAILED, 0),
+            timeout=day.get(Status.TIMEOUT, 0),
+            cancelled=day.get(Status.CANCELLED, 0),
+        ),
+        retries=RetryFigures(sum(retries.values()), retries.get(Status.COMPLETED, 0)),
+    )
+
+
+async def jobs_everywhere(desk: Desk) -> dict[Status, int]:
+    """Jobs by status in all workspaces: for the operator's monitoring, never for a person's page."""
+    query = (
+        sa.select(col(Job.status), sa.func.count())
+        .where(col(Job.deleted_at).is_(None))
+        .group_by(col(Job.status))
+    )
+    async with desk.db.read() as session:
+        found = {row[0]: row[1] for row in await session.execute(query)}
+    return {status: found.get(status, 0) for status in Status}

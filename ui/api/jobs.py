@@ -1,0 +1,91 @@
+"""Jobs: make, list, read, cancel, delete."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query
+from pydantic import BaseModel, Field
+
+from services import jobs
+from services.jobs import JobQuery
+from services.vocabulary import Status
+from ui.api.caller import Caller, JobId, TheDesk
+from ui.api.schemas import Cancellation, JobDetailOut, JobList, JobOut, LogPage, NewJob, log_page
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+_KEY = r"^[\x21-\x7e]{1,200}$"
+
+
+@router.post("", status_code=201)
+async def create_job(
+    desk: TheDesk,
+    actor: Caller,
+    order: NewJob,
+    idempotency_key: Annotated[
+        str | None, Header(pattern=_KEY, description="The same key gives the job made at first.")
+    ] = None,
+) -> JobOut:
+    """Makes a job and queues it."""
+    job = await jobs.submit(
+        desk, actor, order.kind, order.args, title=order.title, max_retries=order.max_retries,
+        run_at=order.run_at, idempotency_key=idempotency_key,
+    )  # fmt: skip
+    return JobOut.of(desk, actor, job, actor.email)
+
+
+class Filter(BaseModel):
+    """Which jobs. `status` and `kind` may be repeated."""
+
+    status: list[Status] = Field(default_factory=list)
+    kind: list[str] = Field(default_factory=list, max_length=50)
+    q: str = Field(default="", description="The search language: `status:failed age:<1d ffmpeg`.")
+    owner: str | None = Field(default=None, max_length=254, description="An email, or `me`.")
+    sort: Literal["newest", "oldest"] = "newest"
+    limit: int = Field(default=25, ge=1, le=200)
+    cursor: str | None = Field(default=None, max_length=64)
+
+
+@router.get("")
+async def list_jobs(desk: TheDesk, actor: Caller, wanted: Annotated[Filter, Query()]) -> JobList:
+    """Jobs that match, a page at a time."""
+    query = JobQuery(
+        statuses=tuple(wanted.status), kinds=tuple(wanted.kind), q=wanted.q, owner=wanted.owner,
+        sort=wanted.sort, limit=wanted.limit, cursor=wanted.cursor,
+    )  # fmt: skip
+    page = await jobs.list_jobs(desk, actor, query)
+    owners = await jobs.owners(desk, page.items)
+    return JobList(
+        items=[JobOut.of(desk, actor, job, owners[job.owner_id].email) for job in page.items],
+        next_cursor=page.next_cursor,
+        prev_cursor=page.prev_cursor,
+        total=page.total,
+    )
+
+
+@router.get("/{job_id}")
+async def get_job(desk: TheDesk, actor: Caller, job_id: JobId) -> JobDetailOut:
+    """A job with its attempts, steps and files."""
+    return JobDetailOut.of_detail(desk, actor, await jobs.job_detail(desk, actor, job_id))
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+async def cancel_job(
+    desk: TheDesk, actor: Caller, job_id: JobId, order: Cancellation | None = None
+) -> JobOut:
+    """Cancels a job. A running one is `running` until its worker has stopped, within two seconds."""
+    job = await jobs.cancel(desk, actor, job_id, version=order.version if order else None)
+    owners = await jobs.owners(desk, [job])
+    return JobOut.of(desk, actor, job, owners[job.owner_id].email)
+
+
+@router.delete("/{job_id}", status_code=204)
+async def delete_job(desk: TheDesk, actor: Caller, job_id: JobId) -> None:
+    """Deletes a job that is over, with its files."""
+    await jobs.delete(desk, actor, job_id)
+
+
+@router.get("/{job_id}/logs")
+async def get_logs(desk: TheDesk, actor: Caller, job_id: JobId, cursor: UUID | None = None) -> LogPage:
+    """What the job said of its runs, after `cursor`."""
+    return log_page(*await jobs.logs(desk, actor, job_id, cursor))

@@ -1,0 +1,76 @@
+"""The kinds of jobs that this desk knows, with their policies as data."""
+
+from typing import Any, Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from pydantic.errors import PydanticInvalidForJsonSchema
+
+from services.kinds import JobKind
+from services.policy import Check
+from services.vocabulary import Status
+from ui.api.caller import Caller, TheDesk
+from ui.api.retries import DialogOut
+
+router = APIRouter(prefix="/api/kinds", tags=["kinds"])
+
+
+class PolicyOut(BaseModel):
+    """What a retry of the kind means."""
+
+    statuses: list[Status] = Field(description="Which jobs may be retried.")
+    cost: int
+    limit: int | None
+    counts: bool = Field(description="Whether a retry counts against the limit.")
+    checks: list[str]
+    resets: list[str]
+    keeps: list[str]
+    rescues: int
+    dialog: DialogOut
+
+
+class KindOut(BaseModel):
+    """A kind of jobs."""
+
+    name: str
+    title: str
+    icon: str
+    args_schema: dict[str, Any] = Field(description="JSON Schema of `args`.")
+    steps: list[str]
+    timeout: float = Field(description="Seconds that a run may take.")
+    upload_field: str | None = Field(description="The argument that names the upload.")
+    retry: PolicyOut
+
+    @classmethod
+    def of(cls, kind: JobKind) -> Self:
+        """The kind as data."""
+        policy = kind.policy
+        return cls(
+            name=kind.name, title=kind.title, icon=kind.icon, args_schema=_schema(kind), steps=list(kind.steps),
+            timeout=kind.timeout, upload_field=kind.upload_field,
+            retry=PolicyOut(
+                statuses=[status for status in Status if status in policy.statuses],
+                cost=policy.cost, limit=policy.limit, counts=policy.counts,
+                checks=[_name(check) for check in policy.checks],
+                resets=list(policy.resets), keeps=list(policy.keeps), rescues=policy.rescues,
+                dialog=DialogOut.model_validate(policy.dialog),
+            ),
+        )  # fmt: skip
+
+
+@router.get("")
+async def list_kinds(desk: TheDesk, _: Caller) -> list[KindOut]:
+    """The kinds, by name. Those that Mulligan itself makes jobs of are not among them."""
+    return [KindOut.of(kind) for kind in desk.kinds if not kind.name.startswith("system.")]
+
+
+def _schema(kind: JobKind) -> dict[str, Any]:
+    try:
+        return kind.args_model.model_json_schema()
+    except PydanticInvalidForJsonSchema:
+        # A type of the user's own that has no JSON form: the kind works all the same.
+        return {"type": "object"}
+
+
+def _name(check: Check) -> str:
+    return str(getattr(check, "__name__", type(check).__name__))

@@ -1,0 +1,136 @@
+"""Errors as RFC 9457 problem+json, each with a stable `code`."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from services.database import is_outage
+from services.errors import Invalid, MulliganError, NotFound, RateLimited, ServiceUnavailable, Unauthenticated
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(BaseModel):
+    """What went wrong. Some codes add fields: `errors`, `current_status`, `retry_after`, `position`, …"""
+
+    type: str = Field(examples=["/api/docs#not_retryable"])
+    title: str
+    status: int
+    detail: str = Field(description="A sentence for people.")
+    code: str = Field(description="Stable; what programs look at.")
+
+
+class BodyTooLarge(MulliganError):
+    """The body is larger than {limit} bytes."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class MethodNotAllowed(MulliganError):
+    """{method} is not possible here."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class RangeNotSatisfiable(MulliganError):
+    """The file has {size} bytes."""
+
+    code = "range_not_satisfiable"
+    status = 416
+
+
+class _InternalError(MulliganError):
+    """Mulligan made a mistake. Its log says more."""
+
+    code = "internal"
+
+
+def problem(error: MulliganError, headers: dict[str, str] | None = None) -> Response:
+    """The answer that tells of an error."""
+    headers = dict(headers or {})
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.data.get("retry_after", 60))
+    data = dict(error.data)
+    if "current" in data:
+        data["current_status"] = data["current"]
+    body = jsonable_encoder(data) | {
+        "type": f"/api/docs#{error.code}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+    }
+    return JSONResponse(body, error.status, headers, media_type="application/problem+json")
+
+
+def as_problem(error: Exception) -> Response:
+    """The answer to any error that a handler below is registered for."""
+    match error:
+        case MulliganError():
+            return problem(error)
+        case RequestValidationError():
+            return problem(_invalid(error))
+        case HTTPException():
+            return problem(_http_error(error), dict(error.headers or {}))
+        case ClientDisconnect():
+            return Response(status_code=400)  # nobody is there to read it
+        case DBAPIError() if _is_out_of_range(error):
+            return problem(Invalid("A value is out of the range that can be stored."))
+        case _ if is_outage(error):
+            logger.warning("the database does not answer: %s", error)
+            return problem(ServiceUnavailable(service="The database"), {"Retry-After": "2"})
+        case _:
+            return problem(_InternalError())
+
+
+def install_problems(api: FastAPI) -> None:
+    """Turns every error of the application into a problem."""
+
+    async def answer(_: Request, error: Exception) -> Response:
+        return as_problem(error)
+
+    handled = (
+        MulliganError, RequestValidationError, HTTPException, DBAPIError, PoolTimeout, ConnectionError, TimeoutError,
+        ClientDisconnect, Exception,
+    )  # fmt: skip
+    for kind in handled:
+        api.add_exception_handler(kind, answer)
+
+
+def _is_out_of_range(error: DBAPIError) -> bool:
+    return isinstance(error, DataError) or "out of range" in str(error.orig) or "too large" in str(error.orig)
+
+
+def _invalid(error: RequestValidationError) -> Invalid:
+    # What was sent is not repeated: it may hold a password.
+    errors = [{"loc": [str(part) for part in e["loc"]], "msg": str(e["msg"])} for e in error.errors()]
+    first: dict[str, Any] = errors[0] if errors else {"loc": [], "msg": "The request is not valid."}
+    where = ".".join(first["loc"])
+    return Invalid(f"{where}: {first['msg']}" if where else first["msg"], errors=errors)
+
+
+def _http_error(error: HTTPException) -> MulliganError:
+    match error.status_code:
+        case 404:
+            return NotFound("There is nothing at this address.")
+        case 405:
+            return MethodNotAllowed("This method is not possible here.")
+        case 413:
+            return BodyTooLarge("The body is too large.")
+        case status if 400 <= status < 500:
+            return Invalid(str(error.detail))
+        case _:
+            return _InternalError()

@@ -1,0 +1,218 @@
+"""What goes over the wire about jobs. Times are UTC, written as ISO 8601 with `Z`."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from services.access import Actor
+from services.desk import Desk
+from services.jobs import Actions, JobDetail, actions
+from services.models import Artifact, Attempt, Job, LogLine, Step
+from services.redaction import redact_args
+from services.vocabulary import FailureType, Status, StepStatus, Trigger
+
+Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="The job's version that you saw.")]
+
+
+class Wire(BaseModel):
+    """Made from the attributes of a value of the services."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Order(BaseModel):
+    """What a client sends. A name that is not known is a mistake, not a wish that is silently dropped."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewJob(Order):
+    """A job to be made."""
+
+    kind: str = Field(min_length=1, max_length=100, examples=["video.process"])
+    args: dict[str, Any] = Field(default_factory=dict, description="As the kind's `args_schema` says.")
+    title: str | None = Field(default=None, max_length=300)
+    max_retries: int | None = Field(default=None, ge=0, le=1000)
+    run_at: AwareDatetime | None = Field(
+        default=None, description="Start then; the job is `scheduled` until."
+    )
+
+
+class Cancellation(Order):
+    """A wish to cancel."""
+
+    version: Version | None = None
+
+
+class Can(Wire):
+    """What the caller may do with the job now."""
+
+    retry: bool
+    cancel: bool
+    delete: bool
+    download: bool
+
+
+class JobOut(BaseModel):
+    """A job."""
+
+    id: UUID
+    kind: str
+    title: str
+    status: Status
+    progress: float = Field(description="0 to 100.")
+    step: str | None
+    error: str | None
+    failure_type: FailureType | None
+    advice: str | None
+    fingerprint: str | None
+    args: dict[str, Any] = Field(description="Secrets are hidden.")
+    result: dict[str, Any] | None
+    attempt: int = Field(description="1 is the first run.")
+    retry_count: int
+    max_retries: int | None
+    auto_retry_count: int
+    owner: str = Field(description="The email of who submitted it.")
+    owner_id: UUID
+    workspace: str
+    workspace_id: UUID
+    worker: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_retry_at: datetime | None
+    run_at: datetime | None = Field(description="When a scheduled job starts.")
+    cancel_requested_at: datetime | None
+    replaces: UUID | None
+    replaced_by: UUID | None
+    can: Can
+
+    @classmethod
+    def of(cls, desk: Desk, actor: Actor, job: Job, owner: str) -> Self:
+        """The job as this actor sees it."""
+        return cls.model_validate(_job_fields(desk, actor, job, owner))
+
+
+class JobList(BaseModel):
+    """A page of jobs."""
+
+    items: list[JobOut]
+    next_cursor: str | None
+    prev_cursor: str | None
+    total: int
+
+
+class AttemptOut(Wire):
+    """One run of a job."""
+
+    number: int
+    trigger: Trigger
+    requested_by: str | None
+    from_step: str | None
+    status: Status
+    void: bool = Field(description="Could not be queued; counts for nothing.")
+    cost: int
+    error: str | None
+    failure_type: FailureType | None
+    advice: str | None
+    fingerprint: str | None
+    traceback: str | None
+    worker: str | None
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class StepOut(Wire):
+    """A step of the latest run."""
+
+    name: str
+    attempt: int
+    position: int
+    status: StepStatus
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ArtifactOut(Wire):
+    """A file of the job's output, at `/api/jobs/{id}/artifacts/{name}`."""
+
+    name: str
+    size: int
+    content_type: str
+    created_at: datetime
+
+
+class UploadOut(Wire):
+    """A file that was handed in."""
+
+    id: UUID
+    filename: str
+    size: int
+    content_type: str
+
+
+class JobDetailOut(JobOut):
+    """A job with its history."""
+
+    attempts: list[AttemptOut] = Field(description="Newest first.")
+    steps: list[StepOut]
+    artifacts: list[ArtifactOut]
+    upload: UploadOut | None
+
+    @classmethod
+    def of_detail(cls, desk: Desk, actor: Actor, detail: JobDetail) -> Self:
+        """The job as this actor sees it."""
+        return cls.model_validate(
+            _job_fields(desk, actor, detail.job, detail.owner.email)
+            | {
+                "attempts": _all(AttemptOut, detail.attempts),
+                "steps": _all(StepOut, detail.steps),
+                "artifacts": _all(ArtifactOut, detail.artifacts),
+                "upload": UploadOut.model_validate(detail.upload) if detail.upload else None,
+            }
+        )
+
+
+class LogLineOut(Wire):
+    """A line that a job said of its run."""
+
+    id: UUID
+    attempt: int
+    at: datetime
+    message: str
+
+
+class LogPage(BaseModel):
+    """Lines, oldest first. `next_cursor` goes on from here, also when nothing new has come yet."""
+
+    lines: list[LogLineOut]
+    next_cursor: UUID | None
+
+
+def _job_fields(desk: Desk, actor: Actor, job: Job, owner: str) -> dict[str, Any]:
+    same = JobOut.model_fields.keys() & Job.model_fields.keys()
+    waits_again = job.status is Status.SCHEDULED and job.attempt > 1
+    may: Actions = actions(desk, actor, job)
+    return {name: getattr(job, name) for name in same} | {
+        "args": redact_args(desk.kinds.get(job.kind), job.args),
+        "owner": owner,
+        "workspace": actor.workspace_slug,
+        "run_at": job.due_at,
+        "next_retry_at": job.due_at if waits_again else None,
+        "can": Can.model_validate(may),
+    }
+
+
+def _all(model: type[Any], rows: list[Attempt] | list[Step] | list[Artifact] | list[LogLine]) -> list[Any]:
+    return [model.model_validate(row) for row in rows]
+
+
+def log_page(lines: list[LogLine], cursor: UUID | None) -> LogPage:
+    """A page of log lines."""
+    return LogPage(lines=_all(LogLineOut, lines), next_cursor=cursor)
