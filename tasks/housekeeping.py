@@ -1,0 +1,119 @@
+"""What somebody must look after: due jobs, lost workers, lost doorbells. One loop in each worker; many do no harm."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services import lifecycle
+from services.desk import Desk
+from services.errors import QueueUnavailable
+from services.failures import Failure, failure
+from services.feed import Change
+from services.models import Job
+from services.vocabulary import FailureType
+from tasks.outage import Outage
+from tasks.reporter import Announcer
+from tasks.workdir import remove_leftovers
+
+logger = logging.getLogger(__name__)
+
+_EVERY_SECONDS = (0.75, 1.25)
+_TICK_LIMIT_SECONDS = 30.0
+# Each is a handful of statements: the write transaction stays under some 50 ms.
+_EXPIRE_CHUNK = 20
+# While there is a true backlog, lost doorbells are looked for this seldom, so that it is not flooded.
+_TRICKLE_SECONDS = 60.0
+_SWEEP_SECONDS = 600.0
+
+
+class Housekeeping:
+    """Looks first, writes only where something is due, and rings after the commit."""
+
+    def __init__(self, desk: Desk, announcer: Announcer) -> None:
+        self._desk = desk
+        self._announcer = announcer
+        self._outage = Outage("housekeeping", logger)
+        self._trickle_at = monotonic() + _TRICKLE_SECONDS
+        self._sweep_at = 0.0
+
+    async def keep(self) -> None:
+        """For ever, about once a second. A database or queue that is away is waited for."""
+        while True:
+            await asyncio.sleep(random.uniform(*_EVERY_SECONDS))  # noqa: S311 - jitter, not a secret
+            try:
+                async with asyncio.timeout(_TICK_LIMIT_SECONDS):
+                    await self.tick()
+                self._outage.over()
+            except Exception as error:  # noqa: BLE001 - the loop must go on, whatever happened
+                self._outage.note(error)
+
+    async def tick(self) -> None:
+        """Does once what is to be done."""
+        async with self._desk.db.read() as session:
+            chores = await lifecycle.chores(session)
+        if chores.due:
+            await self._ring(await self._desk.db.transact(lifecycle.queue_due))
+        if chores.lost:
+            await self._end_lost()
+        if chores.unclaimed and await self._may_ring_again():
+            await self._ring(await self._desk.db.transact(lifecycle.unclaimed), changed=False)
+        if monotonic() >= self._sweep_at:
+            self._sweep_at = monotonic() + _SWEEP_SECONDS
+            await remove_leftovers(self._desk.db, self._work)
+
+    @property
+    def _work(self) -> Path:
+        return self._desk.settings.data_path / "work"
+
+    async def _end_lost(self) -> None:
+        async with self._desk.db.read() as session:
+            lost = await lifecycle.lost_leases(session)
+        for start in range(0, len(lost), _EXPIRE_CHUNK):
+            chunk = lost[start : start + _EXPIRE_CHUNK]
+
+            async def work(session: AsyncSession, chunk: Sequence[Job] = chunk) -> list[Job]:
+                return [ended for job in chunk if (ended := await self._expire(session, job))]
+
+            ended = await self._desk.db.transact(work)
+            for job in ended:
+                logger.warning("job %s: its worker was lost; it is %s now", job.id, job.status)
+            await self._ring(ended)
+
+    async def _expire(self, session: AsyncSession, job: Job) -> Job | None:
+        kind = self._desk.kinds.get(job.kind)
+        rescues = kind.policy.rescues if kind else 0
+        rescue = rescues > 0 and await lifecycle.rescues_in_a_row(session, job) < rescues
+        return await lifecycle.expire(session, job, _worker_lost(job), rescue=rescue)
+
+    async def _may_ring_again(self) -> bool:
+        if await self._desk.queue.backlog() == 0:
+            return True
+        # A worker fleet that is always busy must not hide a lost doorbell for ever.
+        if monotonic() < self._trickle_at:
+            return False
+        self._trickle_at = monotonic() + _TRICKLE_SECONDS
+        return True
+
+    async def _ring(self, jobs: Sequence[Job], *, changed: bool = True) -> None:
+        if changed:
+            self._announcer.announce(map(Change.of, jobs))
+        bells = lifecycle.doorbells(jobs)
+        if not bells:
+            return
+        try:
+            await self._desk.queue.kick(bells)
+        except QueueUnavailable as error:
+            logger.warning("%d jobs wait until the queue is back (%s)", len(bells), error.__cause__)
+
+
+def _worker_lost(job: Job) -> Failure:
+    advice = "Its process was killed or lost its database, perhaps for want of memory. Look at its log, then retry."
+    # The worker's name in the fingerprint would make each of them a mistake of its own.
+    lost = failure(job.kind, FailureType.WORKER_LOST, "Worker lost", advice)
+    return replace(lost, message=f"Worker lost: {job.worker} stopped answering")

@@ -1,0 +1,232 @@
+"""From doorbell to outcome: claim, run, write what came of it. Everything about one attempt, in one direction."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from typing import Any
+
+from services import lifecycle
+from services.commit import GroupCommit
+from services.database import is_outage
+from services.desk import Desk
+from services.errors import Invalid
+from services.failures import classify, failure
+from services.feed import Change
+from services.kinds import JobKind
+from services.lifecycle import Claim, Claimed, Outcome
+from services.vocabulary import FailureType, Status
+from tasks.checkpoint import as_json
+from tasks.context import RunContext
+from tasks.lease import Leases
+from tasks.output import purge_earlier
+from tasks.patience import with_patience
+from tasks.reporter import Announcer, Reporter
+from tasks.run import Run, Stop
+
+logger = logging.getLogger(__name__)
+
+_CLAIM_TRIES = 6
+_OUTCOME_TRIES = 5
+_TRY_AGAIN_SECONDS = 0.5
+
+Won = tuple[Claimed, float]
+"""A claimed job, and when its lease ends by this process's monotonic clock."""
+
+
+class Runner:
+    """Runs attempts, many at a time. Its claims and outcomes are committed in groups."""
+
+    def __init__(
+        self, desk: Desk, worker: str, leases: Leases, announcer: Announcer, reporter: Reporter
+    ) -> None:
+        self.active = 0
+        self.interrupted: list[Claim] = []
+        """Runs that were stopped because the worker stops, to be handed back."""
+        self._desk = desk
+        self._worker = worker
+        self._leases = leases
+        self._announcer = announcer
+        self._reporter = reporter
+        self._claims: GroupCommit[Claim, Won | None] = GroupCommit(self._claim)
+        self._outcomes: GroupCommit[Outcome, bool] = GroupCommit(self._finish)
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def answer(self, claim: Claim, ack: Callable[[], Awaitable[None]]) -> None:
+        """Answers a doorbell: runs the attempt if this worker wins it, and returns when it is over.
+
+        The doorbell is acked once the claim is decided. Where it cannot be, it will be delivered again.
+        """
+        if self._draining:
+            return
+        self.active += 1
+        self._idle.clear()
+        try:
+            try:
+                won = await with_patience(lambda: self._claims.submit(claim), tries=_CLAIM_TRIES)
+            except Exception as error:  # noqa: BLE001 - the doorbell stays unanswered and comes again
+                logger.warning("job %s: not claimed (%s: %s)", claim.job_id, type(error).__name__, error)
+                return
+            await ack()
+            if won:
+                await self._run(*won)
+        finally:
+            self.active -= 1
+            if not self.active:
+                self._idle.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Takes no more jobs, stops those that run, and waits for them to end."""
+        self._draining = True
+        for run in list(self._leases.held.values()):
+            run.stop(Stop.SHUTDOWN)
+        if self.active:
+            try:
+                await asyncio.wait_for(self._idle.wait(), seconds)
+            except TimeoutError:
+                logger.error("%d jobs do not end; their leases will run out", self.active)
+
+    async def close(self) -> None:
+        """Lets go of work that nobody waits for."""
+        for task in self._background:
+            task.cancel()
+
+    # --- batches ----------------------------------------------------------------------------------------------------
+
+    async def _claim(self, claims: Sequence[Claim]) -> Sequence[Won | None]:
+        lease = self._desk.settings.lease_seconds
+        deadline = monotonic() + lease  # from before the request, so that it ends no later than the database's
+        claimed = await self._desk.db.transact(
+            lambda session: lifecycle.claim(session, claims, self._worker, lease)
+        )
+        self._announcer.announce(won.change for won in claimed.values())
+        # Of a doubled claim only the first wins.
+        taken = [claimed.pop(claim, None) for claim in claims]
+        return [(won, deadline) if won else None for won in taken]
+
+    async def _finish(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
+        ended: dict[Claim, Change] = await self._desk.db.transact(
+            lambda session: lifecycle.finish(session, outcomes, self._worker)
+        )
+        self._announcer.announce(ended.values())
+        return [Claim(outcome.job_id, outcome.attempt) in ended for outcome in outcomes]
+
+    # --- one run ----------------------------------------------------------------------------------------------------
+
+    async def _run(self, claimed: Claimed, deadline: float) -> None:
+        desk = self._desk
+        kind = desk.kinds.get(claimed.kind)
+        work = desk.settings.data_path / "work"
+        run = Run(
+            claimed, deadline, RunContext(claimed, kind, self._worker, desk.db, desk.storage, work)
+        )
+        self._leases.hold(run)
+        if self._draining:
+            run.stop(Stop.SHUTDOWN)
+        if claimed.attempt > 1:
+            self._in_background(self._purge(claimed))
+        try:
+            outcome = await self._perform(run, kind)
+            if outcome:
+                await self._settle(run, outcome)
+        finally:
+            self._leases.release(run)
+            await run.context.close()
+
+    async def _perform(self, run: Run, kind: JobKind | None) -> Outcome | None:
+        if kind is None:
+            return _failed(run, _unknown_kind(run.claimed.kind))
+        try:
+            args = kind.parse_args(run.claimed.args)
+        except Invalid as error:
+            advice = "The kind has changed since this job was submitted. Submit it as a new job."
+            return _failed(run, failure(kind.name, FailureType.PERMANENT, error.message, advice))
+        task = await run.perform(_body(kind, run.context, args), kind.timeout)
+        return self._outcome(run, kind, task)
+
+    def _outcome(self, run: Run, kind: JobKind, task: asyncio.Task[Any]) -> Outcome | None:
+        """What the end of the task means. None: nothing may be written, or the job is handed back."""
+        ended_well = task.done() and not task.cancelled() and task.exception() is None
+        match run.stopped:
+            case Stop.LOST:
+                return None
+            case Stop.CANCELLED:
+                return _ended(run, Status.CANCELLED, lifecycle.cancelled(run.cancelled_by))
+            case Stop.TIMEOUT:
+                why = f"Exceeded {kind.timeout:g} s limit"
+                advice = "It took longer than jobs of this kind may. Use a smaller input, or try when the worker is idle."
+                return _ended(run, Status.TIMEOUT, failure(kind.name, FailureType.TIMEOUT, why, advice))
+            case Stop.SHUTDOWN if not ended_well:
+                self.interrupted.append(run.claim)
+                return None
+        if task.cancelled():
+            return _failed(run, failure(kind.name, FailureType.UNKNOWN, "The run cancelled itself"))
+        if error := task.exception():
+            return _failed(run, classify(error, kind.name))
+        return _completed(run, kind, task.result())
+
+    async def _settle(self, run: Run, outcome: Outcome) -> None:
+        """Writes the outcome, again and again while the database is away and the lease lasts."""
+        tries = 0
+        while not run.is_lost:
+            try:
+                await self._reporter.flush(run)
+                if not await self._outcomes.submit(outcome):
+                    logger.warning("job %s: taken from this worker before its outcome", run.claim.job_id)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, the job must not stay running
+                if not is_outage(error):
+                    tries += 1
+                    logger.exception("job %s: its outcome cannot be written", run.claim.job_id)
+                    # Something in it that the database refuses: then only that it failed.
+                    why = f"The outcome cannot be stored: {type(error).__name__}"
+                    outcome = _failed(run, failure(run.claimed.kind, FailureType.UNKNOWN, why))
+                if tries == _OUTCOME_TRIES:
+                    return  # no renewal any more: the lease runs out, and housekeeping ends it
+            await asyncio.sleep(_TRY_AGAIN_SECONDS)
+
+    async def _purge(self, claimed: Claimed) -> None:
+        try:
+            await purge_earlier(self._desk, claimed)
+        except Exception as error:  # noqa: BLE001 - the next attempt tries again
+            logger.warning("job %s: old files are not purged (%s)", claimed.change.id, error)
+
+    def _in_background(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+async def _body(kind: JobKind, context: RunContext, args: Any) -> Any:
+    try:
+        return await kind.run(context, args)
+    except (KeyboardInterrupt, SystemExit) as error:
+        # Out of a task these would end the whole worker.
+        raise RuntimeError(f"The job tried to end its worker: {type(error).__name__}") from error
+
+
+def _completed(run: Run, kind: JobKind, result: Any) -> Outcome:
+    try:
+        if result is not None and not isinstance(result, dict):
+            raise TypeError(f"a kind returns a dict or None, not {type(result).__name__}")
+        kept = as_json(result, "the result")
+    except TypeError as error:
+        return _failed(run, classify(error, kind.name))
+    return Outcome(
+        run.claim.job_id, run.claim.attempt, Status.COMPLETED, result=kept, has_output=run.context.has_output
+    )
+
+
+def _failed(run: Run, why: Any) -> Outcome:
+    return _ended(run, Status.FAILED, why)
+
+
+def _ended(run: Run, status: Status, why: Any) -> Outcome:
+    return Outcome(run.claim.job_id, run.claim.attempt, status, failure=why)
+
+
+def _unknown_kind(name: str) -> Any:
+    advice = "Name its module in MULLIGAN_KINDS on every worker and restart them, then retry."
+    return failure(name, FailureType.ENVIRONMENT, f"This worker does not know the kind {name}", advice)
