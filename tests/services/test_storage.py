@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -19,6 +18,7 @@ from services.errors import ServiceUnavailable, TooLarge
 from services.presign import Credentials, presigned_get
 from services.settings import Settings, SettingsError, load_settings
 from services.storage import ObjectMissing, Storage, StorageFull, artifact_key, upload_key
+from tests.support.disk import small_disk
 from tests.support.ports import free_port
 from tests.support.s3 import S3Server
 from tests.support.waiting import eventually
@@ -289,15 +289,8 @@ class TestCheck:
 class TestFullDisk:
     @pytest.fixture
     def small(self, tmp_path: Path) -> Iterator[Path]:
-        folder = tmp_path / "small"
-        folder.mkdir()
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)], capture_output=True, check=False
-        )
-        if mounted.returncode:
-            pytest.fail(mounted.stderr.decode())
-        yield folder
-        subprocess.run(["umount", str(folder)], check=True)
+        with small_disk(tmp_path / "small", 12 * MB) as folder:
+            yield folder
 
     @pytest.mark.parametrize("size", [5 * MB, 30 * MB])
     async def test_is_said_and_leaves_nothing(self, small: Path, size: int) -> None:

@@ -1,0 +1,6 @@
+"""The kinds of jobs that come with Mulligan, one file each: arguments, policy, and what a run does.
+
+The web process imports these files for their policies; engines are imported inside the run.
+"""
+
+BUILT_IN = ("tasks.kinds.video_process",)

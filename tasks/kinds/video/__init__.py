@@ -1,0 +1,1 @@
+"""The parts of `video.process`: probing, encoding, and what goes wrong there."""

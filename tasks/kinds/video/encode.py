@@ -1,0 +1,61 @@
+"""Encoding with ffmpeg: the command, its progress, a limit on how many run at once."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from tasks.kinds.video import failures
+from tasks.kinds.video.media import Media
+from tasks.kinds.video.presets import Output
+from tasks.kinds.video.probe import INPUT_OPTIONS
+from tasks.process import run_process
+
+_QUIET = ("-nostdin", "-hide_banner", "-y", "-v", "error", "-progress", "pipe:1", "-stats_period", "0.2")
+# One encoder keeps every core busy; more of them than cores only make each other slow.
+_encoders: "WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]" = WeakKeyDictionary()
+
+
+def encoders() -> asyncio.Semaphore:
+    """A place for each core of this machine, shared by the jobs of this worker process."""
+    return _encoders.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(os.cpu_count() or 1))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A finished encode."""
+
+    path: Path
+    complaints: list[str]
+    """What ffmpeg found wrong and went on from."""
+
+
+def command(ffmpeg: Path, source: Path, target: Path, media: Media, output: Output) -> list[str | Path]:
+    """The call. Files are named by `file:` addresses, so that no name is taken for an option or another protocol."""
+    options = [part for name, value in INPUT_OPTIONS.items() for part in (f"-{name}", value)]
+    made = output.options(media.video_stream, media.audio_stream)
+    return [ffmpeg, *_QUIET, *options, "-i", f"file:{source}", *made, f"file:{target}"]
+
+
+async def encode(
+    ffmpeg: Path, source: Path, target: Path, media: Media, output: Output, on_time: Callable[[float], None]
+) -> Encoded:
+    """Writes `target`; tells `on_time` how many seconds of it are done.
+
+    Raises:
+        JobError: ffmpeg failed; type and advice say why.
+    """
+
+    def hear(line: str) -> None:
+        name, _, value = line.partition("=")
+        if name == "out_time_us":
+            with suppress(ValueError):  # "N/A" until the first packet is out
+                on_time(max(int(value), 0) / 1e6)
+
+    ended = await run_process(command(ffmpeg, source, target, media, output), cwd=target.parent, on_line=hear)
+    if ended.code != 0:
+        raise failures.from_words(ended.stderr, ended.code)
+    return Encoded(target, failures.tidy(ended.stderr, target.parent))

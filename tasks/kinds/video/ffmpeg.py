@@ -1,0 +1,36 @@
+"""Which ffmpeg this worker has: the system's first, else the one that comes in a wheel."""
+
+import os
+import shutil
+from pathlib import Path
+
+from services.failures import JobError
+from services.vocabulary import FailureType
+
+
+def find_ffmpeg() -> Path | None:
+    """The executable, or None. Looked up anew each time, so that installing it is enough."""
+    if system := shutil.which("ffmpeg"):
+        return Path(system)
+    import imageio_ffmpeg
+
+    try:
+        bundled = Path(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError:
+        return None
+    return bundled if os.access(bundled, os.X_OK) else None
+
+
+def require_ffmpeg() -> Path:
+    """The executable.
+
+    Raises:
+        JobError: there is none (environment).
+    """
+    if found := find_ffmpeg():
+        return found
+    raise JobError(
+        "FFmpeg not found: install ffmpeg on the worker host",
+        failure_type=FailureType.ENVIRONMENT,
+        advice="Install ffmpeg on the worker first (apt-get install ffmpeg, brew install ffmpeg), then retry.",
+    )

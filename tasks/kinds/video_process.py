@@ -1,0 +1,179 @@
+"""`video.process`: makes a smaller video, or the sound alone, of an upload. System B's policy: a credit a retry."""
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.checks import input_in_storage
+from services.failures import JobError
+from services.kinds import JobContext, job_kind
+from services.policy import RetryDialog, RetryPolicy
+from services.vocabulary import FailureType, Status
+from tasks.kinds.video.presets import OUTPUTS, Output, Preset
+
+if TYPE_CHECKING:
+    from tasks.kinds.video.encode import Encoded
+    from tasks.kinds.video.media import Media
+
+# Where on the way from 0 to 100 the encode begins and ends.
+_ENCODE_FROM, _ENCODE_TO = 5.0, 95.0
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+
+
+class VideoProcessArgs(BaseModel):
+    """What to make of which upload."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    upload_id: UUID = Field(title="Video", description="The upload to process")
+    preset: Preset = Field(
+        default=Preset.P480, title="Preset", description="Height of the video, or its sound alone"
+    )
+
+
+_POLICY = RetryPolicy(
+    statuses=frozenset({Status.FAILED, Status.TIMEOUT}),
+    cost=1,
+    limit=None,
+    checks=(input_in_storage,),
+    resets=("Status → queued", "Progress, error, finish time", "Output file"),
+    keeps=("Input file and its name", "Title, owner, created time"),
+    dialog=RetryDialog(text="This will use {cost}. Are you sure you want to retry this job?"),
+    rescues=0,
+)
+
+
+@job_kind(
+    "video.process",
+    title="Process a video",
+    args=VideoProcessArgs,
+    icon="movie",
+    steps=("probe", "encode", "upload"),
+    timeout=2 * 3600,
+    policy=_POLICY,
+    upload_field="upload_id",
+)
+async def process_video(job: JobContext, args: VideoProcessArgs) -> dict[str, Any]:
+    """Probes, encodes, uploads. The result says what came out.
+
+    Raises:
+        JobError: see docs/features/video-processing.md for what can go wrong.
+    """
+    from tasks.kinds.video.media import Media, probe
+
+    began = time.monotonic()
+    output = OUTPUTS[args.preset]
+    await job.progress(1, "Fetching the input")
+    source = await job.input(args.upload_id)
+
+    async def look() -> dict[str, Any]:
+        await job.progress(3, "Probing")
+        media = await probe(source, job.workdir)
+        _require_streams(media, output)
+        return media.as_json()
+
+    media = Media.from_json(await job.step("probe", look))
+    # A preset may differ from the one that the kept probe was made for.
+    _require_streams(media, output)
+    made: Encoded = await job.step("encode", lambda: _encode(job, args.preset, source, media), keep=False)
+    result = await _described(made, media, job.workdir)
+    name = f"{_stem(job.title)}-{args.preset}{output.suffix}"
+    await job.step("upload", lambda: _upload(job, name, made.path, output), keep=False)
+    await job.progress(100, "Done")
+    taken = time.monotonic() - began
+    speed = round((result["duration"] or 0) / taken, 2)
+    return {
+        **result,
+        "preset": args.preset.value,
+        "file": name,
+        "seconds_taken": round(taken, 2),
+        "speed": speed,
+    }
+
+
+async def _upload(job: JobContext, name: str, path: Path, output: Output) -> None:
+    await job.progress(_ENCODE_TO, "Uploading")
+    await job.save_artifact(name, path, output.content_type)
+
+
+async def _encode(job: JobContext, preset: Preset, source: Path, media: "Media") -> "Encoded":
+    import asyncio
+
+    from tasks.kinds.video.encode import encode, encoders
+    from tasks.kinds.video.ffmpeg import require_ffmpeg
+
+    output = OUTPUTS[preset]
+    ffmpeg = await asyncio.to_thread(require_ffmpeg)
+    doing = "Extracting the audio" if preset is Preset.AUDIO else f"Encoding {preset}"
+
+    def show(seconds: float) -> None:
+        if media.duration:
+            share = min(seconds / media.duration, 1)
+            _ = job.progress(_ENCODE_FROM + share * (_ENCODE_TO - _ENCODE_FROM), doing)
+        else:
+            # Recordings of a browser do not say how long they are.
+            _ = job.progress(_ENCODE_FROM, f"{doing} ({seconds:.0f} s done)")
+
+    await job.progress(_ENCODE_FROM, "Waiting for a free encoder")
+    async with encoders():
+        await job.progress(_ENCODE_FROM, doing)
+        made = await encode(ffmpeg, source, job.workdir / f"output{output.suffix}", media, output, show)
+    for line in made.complaints[:20]:
+        await job.log(f"ffmpeg: {line}")
+    return made
+
+
+async def _described(made: "Encoded", media: "Media", workdir: Path) -> dict[str, Any]:
+    """What came out, read back from the file.
+
+    Raises:
+        JobError: it lacks what the input promised, and ffmpeg complained: half a video is no success (permanent).
+    """
+    from tasks.kinds.video import failures
+    from tasks.kinds.video.media import probe
+
+    try:
+        out = await probe(made.path, workdir)
+    except JobError as error:
+        if error.failure_type is not FailureType.PERMANENT:
+            raise
+        raise failures.damaged() from error
+    missing = (media.duration or 0) - (out.duration or 0)
+    # Without a complaint the container was only wrong about its length, which is common.
+    if made.complaints and missing > max(1.0, 0.05 * (media.duration or 0)):
+        raise failures.damaged(
+            f"{failures.DAMAGED}: only {out.duration or 0:.1f} s of {media.duration or 0:.1f} s could be read"
+        )
+    return {
+        "duration": out.duration,
+        "width": out.width,
+        "height": out.height,
+        "video_codec": out.video_codec,
+        "audio_codec": out.audio_codec,
+        "size": out.size,
+    }
+
+
+def _require_streams(media: "Media", output: Output) -> None:
+    if output.height is None and not media.has_audio:
+        raise JobError(
+            "The input has no audio to extract",
+            failure_type=FailureType.PERMANENT,
+            advice="Choose a video preset, or upload a file with sound as a new job.",
+        )
+    if output.height is not None and media.video_stream is None:
+        raise JobError(
+            "The input has no video stream",
+            failure_type=FailureType.PERMANENT,
+            advice="Choose the preset “audio”, or upload a video as a new job.",
+        )
+
+
+def _stem(title: str) -> str:
+    """The title, which is the upload's name unless somebody gave another, as the beginning of a file name."""
+    stem = re.sub(r"(?:[^\w.]|-)+", "-", _ENDING.sub("", title.strip())).strip("-._")
+    return stem[:60] or "video"
