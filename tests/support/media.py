@@ -76,13 +76,13 @@ def empty_file(path: Path) -> Path:
     return path
 
 
-def playlist(path: Path, secret: Path) -> Path:
-    """A playlist that would have ffmpeg open another file of this machine."""
-    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile://{secret}\n#EXT-X-ENDLIST\n")
+def playlist(path: Path, other: Path) -> Path:
+    """A playlist that would have ffmpeg open another file of its folder."""
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:2,\n{other.name}\n#EXT-X-ENDLIST\n")
     return path
 
 
-def script(path: Path, secret: Path) -> Path:
-    """A concat script that would have ffmpeg open another file of this machine."""
-    path.write_text(f"ffconcat version 1.0\nfile '{secret}'\n")
+def script(path: Path, other: Path) -> Path:
+    """A concat script that would have ffmpeg open another file of its folder."""
+    path.write_text(f"ffconcat version 1.0\nfile '{other.name}'\n")
     return path

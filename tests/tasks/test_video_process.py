@@ -22,10 +22,13 @@ from services.storage import Storage
 from services.vocabulary import FailureType, Status
 from tasks.kinds import video_process
 from tasks.kinds.video import encode, failures
+from tasks.kinds.video.ffmpeg import require_ffmpeg
 from tasks.kinds.video.media import probe
+from tasks.kinds.video.presets import OUTPUTS, Preset
 from tests.support import media
 from tests.support.disk import small_disk
 from tests.support.runs import Run, upload
+from tests.support.s3 import S3Server
 from tests.support.waiting import eventually
 
 KIND: JobKind = registry["video.process"]
@@ -108,6 +111,18 @@ class TestPresets:
         _, result = await start(media.silent_clip(tmp_path / "silent.mp4"), "480p")
         assert result["audio_codec"] is None
         assert result["video_codec"] == "h264"
+
+    async def test_the_same_from_a_bucket_to_a_bucket(self, clip: Path, tmp_path: Path) -> None:
+        server = S3Server()
+        bucket = server.make_bucket()
+        storage = Storage.from_settings(server.settings(bucket))
+        (tmp_path / "work").mkdir()
+        run = Run(storage, tmp_path / "work", "t.mov")
+        args = KIND.parse_args({"upload_id": str(await upload(storage, clip)), "preset": "480p"})
+        await KIND.run(run, args)
+        out = await probe(await run.saved("t-480p.mp4", tmp_path / "out.mp4"), tmp_path)
+        assert (out.height, len(server.keys(bucket))) == (480, 2)
+        server.close()
 
 
 class TestProgress:
@@ -201,14 +216,14 @@ class TestFailures:
     async def test_not_even_where_the_probe_were_fooled(
         self, clip: Path, tmp_path: Path, make: Callable[[Path, Path], Path]
     ) -> None:
-        from tasks.kinds.video.ffmpeg import require_ffmpeg
-        from tasks.kinds.video.presets import OUTPUTS, Preset
-
-        found = await probe(clip, tmp_path)
-        path = make(tmp_path / "list.m3u8", clip)
-        with pytest.raises(JobError):
+        other = tmp_path / "other.ts"
+        media.ffmpeg("-i", clip, "-c", "copy", other)
+        found = await probe(other, tmp_path)
+        path = make(tmp_path / "list.m3u8", other)
+        output = OUTPUTS[Preset.P480]
+        with pytest.raises(JobError, match="This type of file is not supported"):
             await encode.encode(
-                require_ffmpeg(), path, tmp_path / "o.mp4", found, OUTPUTS[Preset.P480], lambda seconds: None
+                require_ffmpeg(), path, tmp_path / "out.mp4", found, output, lambda seconds: None
             )
 
     async def test_the_input_is_gone(self, storage: Storage, tmp_path: Path) -> None:
