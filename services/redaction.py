@@ -2,7 +2,7 @@
 
 import re
 from typing import Any, get_args
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
@@ -51,8 +51,8 @@ def _without_secrets(address: str) -> str:
         return address
     if netloc == parts.netloc and not any(_is_secret_parameter(name) for name, _ in query):
         return address
-    shown = urlencode([(n, HIDDEN if _is_secret_parameter(n) else v) for n, v in query], safe=HIDDEN)
-    return urlunsplit(parts._replace(netloc=netloc, query=shown))
+    shown = urlencode([(n, HIDDEN if _is_secret_parameter(n) else v) for n, v in query])
+    return urlunsplit(parts._replace(netloc=netloc, query=shown.replace(quote(HIDDEN), HIDDEN)))
 
 
 def _is_secret_parameter(name: str) -> bool:

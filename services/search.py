@@ -25,14 +25,14 @@ from services.vocabulary import FailureType, Status
 _LONGEST = 500
 _MOST_TERMS = 20
 _LARGEST_NUMBER = 1_000_000
-_MOST_DAYS = 36_500
+_OLDEST = 100 * 365 * 24 * 3600
 
 _TERM = re.compile(
     r"""(?P<not>-(?=\S))?(?:(?P<field>[A-Za-z_]+):(?!//))?"""
     r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?P<closed>")?|(?P<plain>[^\s"]*))"""
 )
 _COMPARISON = re.compile(r"(?P<sign><=|>=|<|>|=)?(?P<number>\d{1,9})(?P<unit>[smhdw])?")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
 }  # fmt: skip
@@ -208,12 +208,12 @@ def _age(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
         term.wrong("age: takes < or > and a time: 30s, 10m, 2h, 1d, 1w.", f"age:<{number}d")
     if found["sign"] in {None, "="}:
         term.wrong("age: needs < (younger) or > (older).", f"age:<{term.value.lstrip('=')}")
-    age = timedelta(**{_UNITS[found["unit"]]: int(found["number"])}) if int(found["number"]) else timedelta()
-    if age > timedelta(days=_MOST_DAYS):
+    seconds = int(found["number"]) * _SECONDS[found["unit"]]
+    if seconds > _OLDEST:
         term.wrong("That is more than a hundred years.")
     # Younger is created later: the comparison turns around.
     turned = {"<": operator.gt, "<=": operator.ge, ">": operator.lt, ">=": operator.le}[found["sign"]]
-    condition: sa.ColumnElement[bool] = turned(col(Job.created_at), now() - age)
+    condition: sa.ColumnElement[bool] = turned(col(Job.created_at), now() - timedelta(seconds=seconds))
     return condition
 
 
