@@ -95,6 +95,13 @@ async def process_video(job: JobContext, args: VideoProcessArgs) -> dict[str, An
     }
 
 
+async def engines() -> dict[str, str | None]:
+    """What a worker needs for this kind, with the version that it has."""
+    from tasks.kinds.video.ffmpeg import ffmpeg_version
+
+    return {"ffmpeg": await ffmpeg_version()}
+
+
 async def _upload(job: JobContext, name: str, path: Path, output: Output) -> None:
     await job.progress(_ENCODE_TO, "Uploading")
     await job.save_artifact(name, path, output.content_type)

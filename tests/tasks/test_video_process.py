@@ -358,6 +358,15 @@ class TestKind:
         )
         assert said.stdout.strip() == "[]"
 
+    async def test_tells_which_ffmpeg_the_worker_has(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = await video_process.engines()
+        assert str(told["ffmpeg"])[0] in "n0123456789N"
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "nothing"))
+        assert await video_process.engines() == {"ffmpeg": None}
+
     @pytest.mark.parametrize(
         ("title", "stem"),
         [

@@ -1,11 +1,14 @@
 """Which ffmpeg this worker has: the system's first, else the one that comes in a wheel."""
 
+import asyncio
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from services.failures import JobError
 from services.vocabulary import FailureType
+from tasks.process import run_process
 
 
 def find_ffmpeg() -> Path | None:
@@ -34,3 +37,19 @@ def require_ffmpeg() -> Path:
         failure_type=FailureType.ENVIRONMENT,
         advice="Install ffmpeg on the worker first (apt-get install ffmpeg, brew install ffmpeg), then retry.",
     )
+
+
+async def ffmpeg_version() -> str | None:
+    """What `ffmpeg -version` says of itself; None where there is none that runs."""
+    found = await asyncio.to_thread(find_ffmpeg)
+    if found is None:
+        return None
+    lines: list[str] = []
+    try:
+        ended = await run_process(
+            [found, "-version"], cwd=Path(tempfile.gettempdir()), on_line=lines.append, timeout=10
+        )
+    except TimeoutError:
+        return None
+    words = lines[0].split() if lines else []
+    return words[2] if ended.code == 0 and words[:2] == ["ffmpeg", "version"] else None
