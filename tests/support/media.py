@@ -4,12 +4,12 @@ import os
 import subprocess
 from pathlib import Path
 
-from tasks.kinds.video.ffmpeg import require_ffmpeg
+import imageio_ffmpeg
 
 
 def ffmpeg(*options: str | Path) -> None:
-    """Runs ffmpeg; raises where it fails."""
-    command = [str(require_ffmpeg()), "-nostdin", "-y", "-v", "error", *map(str, options)]
+    """Runs the ffmpeg of the wheel, so that clips are the same everywhere; raises where it fails."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-y", "-v", "error", *map(str, options)]
     subprocess.run(command, check=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
