@@ -1,0 +1,122 @@
+"""The composition root of the web process: makes the desk, puts pages and API on one application, serves it."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from services import people
+from services.database import Database
+from services.desk import Desk
+from services.feed import Feed, connect
+from services.kinds import load_kinds
+from services.settings import Settings, load_settings
+from services.storage import Storage
+from tasks.queue import TaskiqQueue
+from ui.api.app import install_api
+from ui.live import LiveBridge
+from ui.pages import download, job, jobs, login, new_job
+from ui.security import BrowserGuard
+from ui.theme import HEAD, STYLESHEET, STYLESHEET_URL
+from ui.visit import Web
+
+logger = logging.getLogger(__name__)
+
+BUILT_IN_KINDS = ("tasks.kinds.video_process",)
+
+# Above a lift's or a tunnel's silence; the browser notices a dead server within its 8 + 4 s.
+_RECONNECT_SECONDS = 10
+_SHUTDOWN_SECONDS = 3
+_THEME = Path(__file__).parent / "theme"
+
+
+def make_desk(settings: Settings) -> Desk:
+    """The parts that services work with, as a web process has them.
+
+    Raises:
+        SettingsError: a kind of the user's own cannot be imported.
+    """
+    return Desk(
+        settings=settings,
+        db=Database(settings.effective_database_url),
+        queue=TaskiqQueue.connect(settings),
+        feed=Feed(connect(settings.effective_redis_url)),
+        storage=Storage.from_settings(settings),
+        kinds=load_kinds((*BUILT_IN_KINDS, *settings.kind_modules)),
+    )
+
+
+def create_app(desk: Desk) -> FastAPI:
+    """The web: pages, API, and what they share, on one ASGI application. Once per process, since NiceGUI is."""
+    web = Web(desk, LiveBridge(desk))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await people.ensure_first_user(desk)
+        await web.live.start()
+        yield
+        await web.live.stop()
+        await desk.db.close()
+        await desk.feed.redis.aclose()
+
+    app = FastAPI(title="Mulligan", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    _install_assets(app)
+    login.install(app, web)
+    download.install(app, web)
+    jobs.install(web)
+    job.install(web)
+    new_job.install(web)
+    ui.add_head_html(HEAD, shared=True)
+    install_api(app, desk)
+    ui.run_with(
+        app,
+        title="Mulligan",
+        favicon=_THEME / "mulligan.svg",
+        dark=None,
+        language="en-US",
+        tailwind=False,
+        binding_refresh_interval=None,
+        reconnect_timeout=_RECONNECT_SECONDS,
+        show_welcome_message=False,
+    )
+    app.add_middleware(BrowserGuard, settings=desk.settings)
+    return app
+
+
+def serve(host: str = "127.0.0.1", port: int = 8080) -> None:
+    """Serves until SIGTERM or Ctrl-C. Connections that are still open after three seconds are cut."""
+    settings = load_settings()
+    config = uvicorn.Config(
+        create_app(make_desk(settings)),
+        host=host,
+        port=port,
+        loop="uvloop",
+        log_level=settings.log_level.lower() if settings.log_level != "INFO" else "warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        ws_per_message_deflate=False,
+    )
+    uvicorn.Server(config).run()
+
+
+def _install_assets(app: FastAPI) -> None:
+    """Our own few files. The style sheet's address changes with its content."""
+
+    @app.get(STYLESHEET_URL, include_in_schema=False)
+    async def stylesheet(_: Request) -> Response:
+        return Response(
+            STYLESHEET,
+            media_type="text/css",
+            headers={"Cache-Control": "public, max-age=31536000, immutable"},
+        )
+
+    @app.get("/assets/mulligan.svg", include_in_schema=False)
+    async def logo(_: Request) -> Response:
+        return FileResponse(_THEME / "mulligan.svg", headers={"Cache-Control": "public, max-age=86400"})

@@ -1,0 +1,176 @@
+"""The form of a kind's arguments."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nicegui import ui
+
+from ui.components.args_schema import ArgField, Shape
+from ui.components.element import Tag
+from ui.components.upload_field import UploadField
+
+_MANY_CHOICES = 8
+
+
+class WrongInput(Exception):
+    """Something cannot be sent as it is: field → what is wrong."""
+
+    def __init__(self, wrong: Mapping[str, str]) -> None:
+        super().__init__("; ".join(wrong.values()))
+        self.wrong = dict(wrong)
+
+
+class ArgsForm:
+    """Draws the fields in the current slot, and reads what was put in."""
+
+    def __init__(self, fields: list[ArgField], upload_url: str) -> None:
+        self._upload_url = upload_url
+        self._readers: dict[str, Callable[[], Any]] = {}
+        self._wrong: dict[str, Tag] = {}
+        for field in fields:
+            if field.in_front:
+                self._draw(field)
+        rest = [field for field in fields if not field.in_front]
+        if rest:
+            with Tag("details", classes="more"):
+                Tag("summary", "More options")
+                for field in rest:
+                    self._draw(field)
+
+    def values(self) -> dict[str, Any]:
+        """The arguments; what was left empty is left out.
+
+        Raises:
+            WrongInput: a field cannot be read.
+        """
+        values, wrong = {}, {}
+        for name, read in self._readers.items():
+            try:
+                value = read()
+            except ValueError as error:
+                wrong[name] = str(error)
+                continue
+            if value is not None and value != "":
+                values[name] = value
+        if wrong:
+            raise WrongInput(wrong)
+        return values
+
+    def complain(self, wrong: Mapping[str, str]) -> str | None:
+        """Shows what is wrong at each field, and takes away what is not. Returns what belongs to no field."""
+        for name, line in self._wrong.items():
+            line.say(wrong.get(name, ""))
+        rest = [words for name, words in wrong.items() if name not in self._wrong]
+        return "; ".join(rest) or None
+
+    # --- fields -------------------------------------------------------------------------------------------------------
+
+    def _draw(self, field: ArgField) -> None:
+        with Tag("div", classes="field"):
+            match field.shape:
+                case Shape.FILE:
+                    self._file(field)
+                case Shape.CHOICE if len(field.choices) <= _MANY_CHOICES:
+                    self._radios(field)
+                case Shape.CHOICE:
+                    self._select(field)
+                case Shape.YES_NO:
+                    box = ui.checkbox(field.label, value=bool(field.default))
+                    self._readers[field.name] = lambda: box.value
+                case _:
+                    self._text(field)
+            if field.hint:
+                Tag("div", field.hint, "hint", id=f"hint-{field.name}")
+            self._wrong[field.name] = Tag("div", "", "wrong", role="alert", id=f"wrong-{field.name}")
+
+    def _file(self, field: ArgField) -> None:
+        Tag("div", field.label, "name")
+        upload = UploadField(self._upload_url, f"arg-{field.name}", lambda: self._wrong[field.name].say(""))
+
+        def read() -> str | None:
+            if upload.busy:
+                raise ValueError("Wait until the upload is finished.")
+            if upload.upload_id is None and field.required:
+                raise ValueError("Choose a file first.")
+            return upload.upload_id
+
+        self._readers[field.name] = read
+
+    def _radios(self, field: ArgField) -> None:
+        chosen = {"value": field.default if field.default is not None else None}
+        by_key = {str(choice.value): choice.value for choice in field.choices}
+        with Tag("fieldset", classes="choices") as group:
+            Tag("legend", field.label)
+            for choice in field.choices:
+                with Tag("label", classes="choice"):
+                    Tag(
+                        "input", type="radio", name=f"arg-{field.name}", value=str(choice.value),
+                        checked=True if choice.value == field.default else None,
+                    )  # fmt: skip
+                    with Tag("span", choice.label):
+                        if choice.words:
+                            Tag("small", choice.words)
+        group.on(
+            "change",
+            lambda e: chosen.update(value=by_key.get(str(e.args))),
+            js_handler="(e) => emit(e.target.value)",
+        )
+        self._readers[field.name] = lambda: chosen["value"]
+
+    def _select(self, field: ArgField) -> None:
+        chosen = {"value": field.default}
+        by_key = {str(choice.value): choice.value for choice in field.choices}
+        Tag("label", field.label, "name", for_=f"arg-{field.name}")
+        with Tag("select", classes="pick", id=f"arg-{field.name}", style="width:100%") as select:
+            if not field.required:
+                Tag("option", "", value="")
+            for choice in field.choices:
+                words = f"{choice.label} · {choice.words}" if choice.words else choice.label
+                is_default = True if choice.value == field.default else None
+                Tag("option", words, value=str(choice.value), selected=is_default)
+        select.on(
+            "change",
+            lambda e: chosen.update(value=by_key.get(str(e.args))),
+            js_handler="(e) => emit(e.target.value)",
+        )
+        self._readers[field.name] = lambda: chosen["value"]
+
+    def _text(self, field: ArgField) -> None:
+        label = field.label if field.required else f"{field.label} (optional)"
+        described = f'aria-describedby="wrong-{field.name}"'
+        match field.shape:
+            case Shape.WHOLE_NUMBER | Shape.NUMBER:
+                number = ui.number(label, value=field.default, min=field.minimum, max=field.maximum)
+                number.props(f"outlined dense {described}")
+                is_whole = field.shape is Shape.WHOLE_NUMBER
+                self._readers[field.name] = lambda: _number(number.value, is_whole=is_whole)
+            case Shape.LONG_TEXT | Shape.JSON:
+                shown = json.dumps(field.default, indent=2) if _is_structure(field.default) else field.default
+                area = ui.textarea(label, value=str(shown or "")).props(
+                    f"outlined dense autogrow {described}"
+                )
+                is_json = field.shape is Shape.JSON
+                self._readers[field.name] = lambda: _json(area.value) if is_json else area.value
+            case _:
+                secret = field.shape is Shape.SECRET
+                line = ui.input(label, value=str(field.default or ""), password=secret)
+                line.props(f"outlined dense autocomplete=off {described}")
+                self._readers[field.name] = lambda: line.value
+
+
+def _is_structure(value: object) -> bool:
+    return isinstance(value, (dict, list))
+
+
+def _number(value: float | None, *, is_whole: bool) -> float | None:
+    return int(value) if is_whole and value is not None and value == int(value) else value
+
+
+def _json(text: str | None) -> Any:
+    if not text or not text.strip():
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"This is not JSON: {error}") from None

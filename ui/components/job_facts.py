@@ -1,0 +1,83 @@
+"""The sober part of a job's page: details, files, log."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+from uuid import UUID
+
+from services.jobs import JobDetail
+from services.kinds import JobKind
+from services.models import Artifact, LogLine
+from ui.components import wording
+from ui.components.element import Tag
+from ui.components.job_view import NOTHING, retries
+from ui.components.moment import Moment
+
+
+def draw_details(detail: JobDetail, kind: JobKind | None) -> None:
+    """Names and figures."""
+    job = detail.job
+    cost = sum(attempt.cost for attempt in detail.attempts if not attempt.void)
+    with Tag("dl", classes="facts"):
+        _fact("Job", str(job.id), mono=True)
+        _fact("Kind", job.kind, mono=True)
+        _fact("Owner", detail.owner.name)
+        for name, at in (("Created", job.created_at), ("Starts", job.due_at), ("Finished", job.finished_at)):
+            if at:
+                Tag("dt", name)
+                with Tag("dd"):
+                    Moment(at, "datetime")
+        if took := wording.span(job.started_at, job.finished_at):
+            _fact("Ran for", took)
+        if detail.upload:
+            _fact("Input", f"{detail.upload.filename} · {wording.size(detail.upload.size)}")
+        if job.worker:
+            _fact("Worker", job.worker)
+        if (used := retries(job, kind)) != NOTHING:
+            _fact("Retries", used)
+        _fact("Cost so far", wording.plural(cost, "credit") if cost else "free")
+        if job.failure_type:
+            _fact("Failure", str(job.failure_type).replace("_", " "))
+
+
+def _fact(name: str, value: str, *, mono: bool = False) -> None:
+    Tag("dt", name)
+    Tag("dd", value, "mono" if mono else "")
+
+
+def draw_files(job_id: UUID, workspace: str, artifacts: Sequence[Artifact]) -> None:
+    """The job's output, each with its size and a way to have it."""
+    with Tag("ul", classes="files"):
+        for artifact in artifacts:
+            href = f"/api/jobs/{job_id}/artifacts/{quote(artifact.name, safe='')}?w={quote(workspace)}"
+            with Tag("li", data_icon="insert_drive_file"):
+                Tag("span", artifact.name, "name")
+                Tag("span", wording.size(artifact.size), "muted num")
+                Tag(
+                    "a", "Download", "btn small download", href=href, data_icon="download", download=artifact.name,
+                    aria_label=f"Download {artifact.name}",
+                )  # fmt: skip
+
+
+class Log:
+    """The job's own lines. They only ever grow; the browser keeps to the end while somebody is at the end."""
+
+    _MOST = 1_000
+
+    def __init__(self) -> None:
+        self._count = 0
+        with Tag("section", classes="card hidden") as self.element:
+            Tag("h2", "Log")
+            self._lines = Tag("div", classes="log", role="log", tabindex="0", aria_label="Log lines")
+
+    def add(self, lines: Sequence[LogLine]) -> None:
+        """Adds lines at the end."""
+        room = self._MOST - self._count
+        if not lines or room <= 0:
+            return
+        with self._lines:
+            for line in lines[:room]:
+                with Tag("div"):
+                    Moment(line.at, "time")
+                    Tag("span", line.message)
+        self._count += len(lines)
+        self.element.dress("card")

@@ -1,0 +1,81 @@
+"""The top of a job's page: what it is, where it stands, and what can be done."""
+
+from collections.abc import Awaitable, Callable
+
+from ui.components.element import Tag
+from ui.components.job_row import CANCELLING, RETRYING
+from ui.components.job_view import JobView
+from ui.theme import STATUS_LOOKS, look_css
+
+OnAction = Callable[[str], Awaitable[None]]
+
+
+class JobHead:
+    """Shows a `JobView` in large."""
+
+    def __init__(self, back: str, on_action: OnAction) -> None:
+        self.view: JobView | None = None
+        with Tag("div", classes="page-head"):
+            Tag("a", classes="back", href=back, aria_label="All jobs", data_icon="arrow_back")
+            self._title = Tag("h1", classes="job-title")
+            self._badge = Tag("span", role="status")
+            Tag("div", classes="grow")
+            self._delete = _button("Delete", "btn plain", "delete", on_action)
+            self._cancel = _button("Cancel", "btn", "cancel", on_action)
+            self._download = Tag("a", "Download", "hidden", role="button", data_icon="download")
+            self._retry = _button("Retry", "btn retry", "retry", on_action)
+        self._whole = Tag("div", classes="hidden")
+
+    def show(self, view: JobView, *, deletable: bool) -> None:
+        """Says this."""
+        self.view = view
+        look = STATUS_LOOKS[view.status]
+        self._title.say(view.title)
+        self._title.put(data_icon=view.icon)
+        self._badge.say(look.label)
+        self._badge.dress(f"badge {look_css(view.status)}")
+        self._badge.put(data_status=str(view.status))
+        _set(self._delete, "Delete", "btn plain", shown=deletable, busy=None, icon=None)
+        cancel = view.actions.cancel or view.cancelling
+        _set(
+            self._cancel,
+            "Cancel",
+            "btn",
+            shown=cancel,
+            busy=CANCELLING if view.cancelling else None,
+            icon=None,
+        )
+        retry = view.actions.retry or view.retrying
+        _set(
+            self._retry,
+            "Retry",
+            "btn retry",
+            shown=retry,
+            busy=RETRYING if view.retrying else None,
+            icon="replay",
+        )
+        self._download.dress("btn download" if view.actions.download else "hidden")
+        self._download.put(href=f"/jobs/{view.id}/download")
+        self.progress(view)
+
+    def progress(self, view: JobView) -> None:
+        """Says how far it is."""
+        self.view = view
+        if view.percent is None:
+            self._whole.dress("hidden")
+            return
+        self._whole.say(view.progress)
+        self._whole.vary("--p", f"{view.percent:.1f}%")
+        self._whole.dress("whole barred")
+
+
+def _button(word: str, classes: str, action: str, on_action: OnAction) -> Tag:
+    button = Tag("button", word, f"{classes} hidden", type="button")
+    button.on("click", lambda: on_action(action), args=[])
+    return button
+
+
+def _set(button: Tag, word: str, classes: str, *, shown: bool, busy: str | None, icon: str | None) -> None:
+    button.say(busy or word)
+    button.dress((f"{classes} busy" if busy else classes) if shown else "hidden")
+    button.put(disabled=True if busy else None, data_icon=icon)

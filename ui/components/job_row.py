@@ -1,0 +1,126 @@
+"""A row of the grid: thirteen lean elements, each set only where the new view differs from the one it shows."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from ui.components.element import Tag
+from ui.components.job_view import NOTHING, JobView
+from ui.components.moment import Moment
+from ui.theme import STATUS_LOOKS, look_css
+
+Action = Literal["retry", "cancel", "open"]
+OnAction = Callable[[Action, "JobRow"], Any]
+
+RETRYING = "Retrying\N{HORIZONTAL ELLIPSIS}"
+CANCELLING = "Cancelling\N{HORIZONTAL ELLIPSIS}"
+
+
+class JobRow:
+    """Shows a `JobView`. Buttons are made when a row first needs them, and stay."""
+
+    def __init__(self, view: JobView, on_action: OnAction) -> None:
+        self._on_action = on_action
+        self._buttons: dict[str, Tag] = {}
+        self.view: JobView | None = None
+        with Tag("tr", tabindex="-1") as self.element:
+            with Tag("td", classes="job") as self._job:
+                with Tag("div", classes="line"):
+                    self._title = Tag("a", classes="title")
+                    self._kind = Tag("span", classes="kind")
+                self._note = Tag("div", classes="note")
+            with Tag("td", classes="status"):
+                self._badge = Tag("span")
+            self._progress = Tag("td", classes="progress")
+            self._retries = Tag("td", classes="retries")
+            with Tag("td", classes="created"):
+                self._created = Moment(view.created_at)
+            self._actions = Tag("td", classes="actions")
+        self.show(view)
+
+    def show(self, view: JobView) -> None:
+        """Makes the row say this."""
+        if view == self.view:
+            return
+        self.view = view
+        look = STATUS_LOOKS[view.status]
+        self.element.put(
+            data_job_id=str(view.id),
+            data_status=str(view.status),
+            aria_label=f"{view.title}, {view.kind}, {look.label}",
+        )
+        self._job.put(data_icon=view.icon)
+        self._title.say(view.title)
+        self._title.put(href=f"/jobs/{view.id}", title=view.title)
+        self._kind.say(view.kind)
+        self._note.say(view.note)
+        self._note.put(title=view.note or None)
+        self._note.dress("note bad" if view.note_is_error else "note")
+        self._badge.say(look.label)
+        self._badge.dress(f"badge {look_css(view.status)}")
+        self._show_progress(view)
+        self._retries.say(view.retries)
+        self._created.point(view.created_at)
+        self._show_buttons(view)
+
+    def hide(self) -> None:
+        """Takes the row out of sight, for a page that has fewer jobs."""
+        self.view = None
+        self.element.put(data_job_id=None, data_status=None)
+        self.element.dress("hidden")
+
+    def reveal(self, view: JobView) -> None:
+        """Shows a view in a row that may have been out of sight."""
+        self.element.dress("")
+        self.show(view)
+
+    def focus(self) -> None:
+        """Moves the keyboard's focus to the row."""
+        _ = self.element.run_method("focus")
+
+    def _show_progress(self, view: JobView) -> None:
+        self._progress.say(view.progress)
+        if view.percent is None:
+            self._progress.dress("progress none" if view.progress == NOTHING else "progress")
+        else:
+            self._progress.dress("progress barred")
+        self._progress.vary("--p", None if view.percent is None else f"{view.percent:.1f}%")
+
+    def _show_buttons(self, view: JobView) -> None:
+        retry = view.actions.retry or view.retrying
+        self._button("retry", shown=retry, busy=RETRYING if view.retrying else None)
+        cancel = view.actions.cancel or view.cancelling
+        self._button("cancel", shown=cancel, busy=CANCELLING if view.cancelling else None)
+        self._button("download", shown=view.actions.download, busy=None)
+        if view.actions.download:
+            self._buttons["download"].put(href=f"/jobs/{view.id}/download")
+
+    def _button(self, name: str, *, shown: bool, busy: str | None) -> None:
+        button = self._buttons.get(name)
+        if button is None:
+            if not shown:
+                return
+            button = self._buttons[name] = self._make_button(name)
+        if not shown:
+            button.dress("hidden")
+            return
+        word, icon = _WORDS[name]
+        button.say(busy or word)
+        button.dress(f"btn small {name} busy" if busy else f"btn small {name}")
+        button.put(disabled=True if busy else None, data_icon=icon)
+
+    def _make_button(self, name: str) -> Tag:
+        with self._actions:
+            if name == "download":
+                # A link that looks and speaks like a button: the browser downloads without asking the page.
+                return Tag("a", role="button")
+            action: Action = "retry" if name == "retry" else "cancel"
+            button = Tag("button", type="button")
+            button.on("click", lambda: self._on_action(action, self), args=[])
+            return button
+
+
+_WORDS: dict[str, tuple[str, str | None]] = {
+    "retry": ("Retry", "replay"),
+    "cancel": ("Cancel", None),
+    "download": ("Download", "download"),
+}

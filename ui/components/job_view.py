@@ -1,0 +1,106 @@
+"""A job as a row shows it: words and numbers, nothing to ask and nothing to decide."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from services.jobs import Actions
+from services.kinds import JobKind
+from services.models import Job
+from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
+from ui.components import wording
+
+NOTHING = "\N{EM DASH}"
+_NOTE_LIMIT = 240
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """What a row says."""
+
+    id: UUID
+    version: int
+    status: Status
+    title: str
+    kind: str
+    icon: str
+    note: str
+    note_is_error: bool
+    percent: float | None
+    """0 to 100 while it runs."""
+    progress: str
+    retries: str
+    created_at: datetime
+    actions: Actions
+    retrying: bool = False
+    """Somebody pressed Retry here, and the server has not answered yet."""
+    cancelling: bool = False
+
+    def with_progress(self, percent: float, step: str | None) -> "JobView":
+        """The same row, further on."""
+        if self.status is not Status.RUNNING or self.cancelling:
+            return self
+        return replace(self, percent=percent, progress=_progress(percent, step))
+
+    def while_retrying(self) -> "JobView":
+        """The row between the click and the answer: queued, without its error."""
+        none = Actions(retry=False, cancel=False, delete=False, download=False)
+        return replace(
+            self, status=Status.QUEUED, note="", note_is_error=False, percent=None, progress=NOTHING,
+            actions=none, retrying=True, cancelling=False,
+        )  # fmt: skip
+
+
+def job_view(job: Job, kind: JobKind | None, actions: Actions) -> JobView:
+    """A job as a row. `kind` is None where this process does not know it."""
+    cancelling = job.status is Status.RUNNING and job.cancel_requested_at is not None
+    running = job.status is Status.RUNNING
+    return JobView(
+        id=job.id,
+        version=job.version,
+        status=job.status,
+        title=job.title,
+        kind=job.kind,
+        icon=kind.icon if kind else "extension",
+        note=_note(job),
+        note_is_error=job.status in UNSUCCESSFUL,
+        percent=job.progress if running else None,
+        progress=_progress_of(job, cancelling=cancelling),
+        retries=retries(job, kind),
+        created_at=job.created_at,
+        actions=actions,
+        cancelling=cancelling,
+    )
+
+
+def retries(job: Job, kind: JobKind | None) -> str:
+    """Retries used and allowed, automatic ones apart: `2 of 3`, `4`, `1 auto`."""
+    limit = job.max_retries if job.max_retries is not None else (kind.policy.limit if kind else None)
+    words = []
+    if job.retry_count:
+        words.append(f"{job.retry_count} of {limit}" if limit is not None else str(job.retry_count))
+    if job.auto_retry_count:
+        words.append(f"{job.auto_retry_count} auto")
+    return " · ".join(words) or NOTHING
+
+
+def _note(job: Job) -> str:
+    if job.status is Status.CANCELLED:
+        return f"Cancelled by {job.cancel_requested_by}" if job.cancel_requested_by else "Cancelled"
+    if job.status in UNSUCCESSFUL or job.status is Status.SCHEDULED:
+        lines = (job.error or "").strip().splitlines()
+        return lines[0][:_NOTE_LIMIT] if lines else ""
+    return ""
+
+
+def _progress(percent: float, step: str | None) -> str:
+    return f"{step} · {percent:.0f}%" if step else f"{percent:.0f}%"
+
+
+def _progress_of(job: Job, *, cancelling: bool) -> str:
+    if cancelling:
+        return "cancelling\N{HORIZONTAL ELLIPSIS}"
+    if job.status is Status.RUNNING:
+        return _progress(job.progress, job.step)
+    took = wording.span(job.started_at, job.finished_at) if job.status in TERMINAL else None
+    return f"done in {took}" if took and job.status is Status.COMPLETED else NOTHING

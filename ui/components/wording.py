@@ -1,0 +1,47 @@
+"""Figures as people read them."""
+
+from datetime import datetime
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def span(start: datetime | None, end: datetime | None) -> str | None:
+    """The time between two moments, or None where one is missing."""
+    return duration(max((end - start).total_seconds(), 0)) if start and end else None
+
+
+def size(count: int) -> str:
+    """Bytes, in decimal units as file managers show them: `1.2 GB`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}".replace(".0 ", " ")
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def number(value: int) -> str:
+    """`12,480`."""
+    return f"{value:,}"
+
+
+def plural(count: int, word: str) -> str:
+    """`1 credit`, `2 credits`."""
+    return f"{number(count)} {word}{'' if count == 1 else 's'}"
+
+
+def short_id(value: object) -> str:
+    """The first part of an id, enough to tell it by."""
+    return str(value)[:8]

@@ -1,0 +1,291 @@
+"""The live bridge: one follower of the change feed per web process, and everything that open pages need of it.
+
+Changes are gathered for a blink. Those of jobs that some page shows are read by one query a scope; a change that only
+moved the progress needs none. Each page is told in a try of its own. Live is a convenience: pages reread by themselves.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
+from uuid import UUID
+
+from services import jobs
+from services.access import Actor
+from services.desk import Desk
+from services.feed import Batch, Change
+from services.models import Job
+
+logger = logging.getLogger(__name__)
+
+GATHER_SECONDS = 0.15
+REREAD_SECONDS = 60.0
+REREAD_SECONDS_WHEN_CUT_OFF = 10.0
+_RESTART_SECONDS = 1.0
+
+T = TypeVar("T")
+Scope = tuple[UUID, UUID | None]
+"""A workspace, and the one owner whose jobs are seen where not all of them are."""
+
+
+def scope_of(actor: Actor) -> Scope:
+    """What two actors must share for one query to serve both."""
+    return actor.workspace_id, None if actor.sees_all_jobs else actor.user_id
+
+
+class LiveView(Protocol):
+    """An open page, as the bridge sees it."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who looks, as of the page's last look."""
+
+    def shown(self) -> Mapping[UUID, int]:
+        """The jobs that the page shows, with the version it has of each."""
+
+    def progressed(self, change: Change) -> None:
+        """A job that is shown went on; nothing else of it changed."""
+
+    def changed(self, jobs: Sequence[Job], gone: Collection[UUID]) -> None:
+        """Jobs that are shown changed, or are not there to be seen any more."""
+
+    def stirred(self) -> None:
+        """Something changed in the workspace: counters, lists and balances may differ."""
+
+    def connected(self, *, live: bool) -> None:
+        """The feed was lost, or is back."""
+
+    async def reread(self) -> None:
+        """Read everything anew: something may have been missed. Must not flicker."""
+
+
+@dataclass
+class _Subscription:
+    view: LiveView
+    due: float
+    task: asyncio.Task[None] | None = None
+
+
+class LiveBridge:
+    """Follows the feed while the web process runs, and tells the pages."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._pending: dict[UUID, Change] = {}
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.shared = SharedReads()
+        self.live = False
+        """Whether changes arrive."""
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begins to follow."""
+        loops = (self._follow, self._flush, self._watch)
+        self._tasks = [asyncio.create_task(_for_ever(loop), name=f"live {loop.__name__}") for loop in loops]
+
+    async def stop(self) -> None:
+        """Ends the following."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def subscribe(self, view: LiveView) -> None:
+        """From now on the view is told, until `unsubscribe`."""
+        self._subscriptions[id(view)] = _Subscription(view, time.monotonic() + self._patience)
+
+    def unsubscribe(self, view: LiveView) -> None:
+        """No more of it. Twice does no harm."""
+        subscription = self._subscriptions.pop(id(view), None)
+        if subscription and subscription.task:
+            subscription.task.cancel()
+
+    @property
+    def views(self) -> int:
+        """How many pages are told."""
+        return len(self._subscriptions)
+
+    @property
+    def _patience(self) -> float:
+        return REREAD_SECONDS if self.live else REREAD_SECONDS_WHEN_CUT_OFF
+
+    # --- the feed -----------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        # Before the first entry comes, an answering Redis is the sign of life.
+        after = await self._position()
+        async for batch in self._desk.feed.follow(after):
+            self._take(batch)
+
+    async def _position(self) -> str | None:
+        try:
+            position = await self._desk.feed.last_id()
+        except Exception:  # noqa: BLE001 - follow() tells of it, whatever it is
+            self._set_live(live=False)
+            return None
+        self._set_live(live=True)
+        return position
+
+    def _take(self, batch: Batch) -> None:
+        self._set_live(live=batch.connected)
+        if not batch.connected:
+            return
+        if batch.reset:
+            self._reread_all()
+        for change in batch.changes:
+            known = self._pending.get(change.id)
+            if known is None or change.version >= known.version:
+                self._pending[change.id] = change
+        if self._pending:
+            self._wake.set()
+
+    def _set_live(self, *, live: bool) -> None:
+        if live == self.live:
+            return
+        self.live = live
+        for subscription in self._all():
+            _quietly(partial(subscription.view.connected, live=live))
+        if live:
+            self._reread_all()
+
+    # --- telling the pages --------------------------------------------------------------------------------------------
+
+    async def _flush(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._wake.clear()
+            pending, self._pending = self._pending, {}
+            await self._tell(pending)
+
+    async def _tell(self, pending: Mapping[UUID, Change]) -> None:
+        workspaces = {change.workspace_id for change in pending.values()}
+        concerned = [s.view for s in self._all() if s.view.actor.workspace_id in workspaces]
+        wanted: dict[int, set[UUID]] = {}
+        for view in concerned:
+            _quietly(partial(_sort_out, view, pending, wanted))
+        read = await self._read(concerned, wanted)
+        for view in concerned:
+            ids = wanted.get(id(view)) or set()
+            found = read.get(scope_of(view.actor))
+            if ids and found is not None:
+                _quietly(partial(_hand_over, view, ids, found))
+        for view in concerned:
+            _quietly(view.stirred)
+
+    async def _read(
+        self, views: Iterable[LiveView], wanted: Mapping[int, set[UUID]]
+    ) -> dict[Scope, dict[UUID, Job]]:
+        """One query a scope, however many pages show the jobs."""
+        ids: dict[Scope, set[UUID]] = defaultdict(set)
+        actors: dict[Scope, Actor] = {}
+        for view in views:
+            if missing := wanted.get(id(view)):
+                ids[scope_of(view.actor)] |= missing
+                actors[scope_of(view.actor)] = view.actor
+        read = {}
+        for scope, some in ids.items():
+            try:
+                async with asyncio.timeout(5):
+                    found = await jobs.read_jobs(self._desk, actors[scope], some)
+            except Exception:
+                logger.exception("live: changed jobs could not be read; pages reread them")
+                self._reread_soon(REREAD_SECONDS_WHEN_CUT_OFF)
+                continue
+            read[scope] = {job.id: job for job in found}
+        return read
+
+    # --- the safety net -----------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            now = time.monotonic()
+            for subscription in self._all():
+                if subscription.due <= now:
+                    self._reread(subscription)
+
+    def _reread_all(self) -> None:
+        for subscription in self._all():
+            self._reread(subscription)
+
+    def _reread_soon(self, seconds: float) -> None:
+        for subscription in self._all():
+            subscription.due = min(subscription.due, time.monotonic() + seconds)
+
+    def _reread(self, subscription: _Subscription) -> None:
+        subscription.due = time.monotonic() + self._patience
+        if subscription.task is None or subscription.task.done():
+            subscription.task = asyncio.create_task(_reread_quietly(subscription.view), name="live reread")
+
+    def _all(self) -> list[_Subscription]:
+        return list(self._subscriptions.values())
+
+
+class SharedReads:
+    """Lets pages that ask the same within a moment share one query."""
+
+    def __init__(self) -> None:
+        self._reads: dict[Hashable, tuple[float, asyncio.Future[Any]]] = {}
+
+    async def get(self, key: Hashable, seconds: float, load: Callable[[], Awaitable[T]]) -> T:
+        """What `load` gives, or gave for the same key within the last `seconds`."""
+        now = time.monotonic()
+        for old in [k for k, (until, read) in self._reads.items() if until < now and read.done()]:
+            del self._reads[old]
+        found = self._reads.get(key)
+        if found is None:
+            future: asyncio.Future[Any] = asyncio.ensure_future(load())
+            self._reads[key] = found = (now + seconds, future)
+        # Shielded: a page that goes away must not take the others' answer with it.
+        return cast("T", await asyncio.shield(found[1]))
+
+
+def _sort_out(view: LiveView, pending: Mapping[UUID, Change], wanted: dict[int, set[UUID]]) -> None:
+    """Shows what is only progress, and notes in `wanted` the jobs that must be read."""
+    must_read = wanted[id(view)] = set()
+    for job_id, version in view.shown().items():
+        change = pending.get(job_id)
+        if change is None:
+            continue
+        if change.version == version:
+            view.progressed(change)
+        elif change.version > version:
+            must_read.add(job_id)
+
+
+def _hand_over(view: LiveView, ids: set[UUID], found: Mapping[UUID, Job]) -> None:
+    view.changed([found[job_id] for job_id in ids if job_id in found], ids - found.keys())
+
+
+def _quietly(tell: Callable[[], None]) -> None:
+    """One page's trouble is not the others'."""
+    try:
+        tell()
+    except Exception:
+        logger.exception("live: a page could not be told")
+
+
+async def _reread_quietly(view: LiveView) -> None:
+    try:
+        await view.reread()
+    except Exception:
+        logger.exception("live: a page could not reread")
+
+
+async def _for_ever(loop: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        with contextlib.suppress(Exception):
+            try:
+                await loop()
+            except Exception:
+                logger.exception("live: a loop failed and is started again")
+                raise
+        await asyncio.sleep(_RESTART_SECONDS)

@@ -1,0 +1,33 @@
+"""`/jobs/{id}/download`: a completed job's file, by an address that needs no name of it."""
+
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import FastAPI, Request
+from starlette.responses import RedirectResponse, Response
+
+from services import jobs
+from services.errors import MulliganError, Unauthenticated
+from ui.pages.not_found import not_found
+from ui.visit import Web, enter_for_job, to_sign_in
+
+
+def install(app: FastAPI, web: Web) -> None:
+    """Adds the route to the application."""
+
+    @app.get("/jobs/{job_id}/download", include_in_schema=False)
+    async def download(request: Request, job_id: UUID) -> Response:
+        try:
+            visit = await enter_for_job(web, request, job_id)
+            detail = await jobs.job_detail(web.desk, visit.actor, job_id)
+        except Unauthenticated:
+            return to_sign_in(request)
+        except MulliganError:
+            return not_found("There is no such job here.")
+        page = visit.link(f"/jobs/{job_id}")
+        if len(detail.artifacts) != 1:
+            return RedirectResponse(page, status_code=303)
+        name = quote(detail.artifacts[0].name, safe="")
+        return RedirectResponse(
+            f"/api/jobs/{job_id}/artifacts/{name}?w={visit.actor.workspace_slug}", status_code=303
+        )

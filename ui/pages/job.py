@@ -1,0 +1,243 @@
+"""`/jobs/{id}`: one job, with everything that happened to it, live."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from nicegui import ui
+from nicegui.events import KeyEventArguments
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services import jobs
+from services.access import Actor
+from services.errors import JobNotFound, MulliganError
+from services.feed import Change
+from services.jobs import JobDetail
+from services.models import Job
+from services.redaction import redact_args
+from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
+from ui.components.confirm_dialog import ConfirmDialog, Question
+from ui.components.element import Tag
+from ui.components.job_facts import Log, draw_details, draw_files
+from ui.components.job_head import JobHead
+from ui.components.job_story import draw_attempts, draw_steps, draw_timeline, step_views, timeline
+from ui.components.job_view import JobView, job_view
+from ui.components.section import Section
+from ui.components.tree import tree
+from ui.pages.not_found import not_found
+from ui.pages.open_page import OpenPage
+from ui.pages.retrying import Retrying
+from ui.theme import STATUS_LOOKS
+from ui.visit import Unauthenticated, Visit, Web, enter_for_job, to_sign_in
+
+_LOG_LINES = 500
+
+
+def install(web: Web) -> None:
+    """Adds the page to this process."""
+
+    @ui.page("/jobs/{job_id}")
+    async def job_page(request: Request, job_id: str) -> Response | None:
+        try:
+            identity = UUID(job_id)
+            visit = await enter_for_job(web, request, identity)
+            detail = await jobs.job_detail(web.desk, visit.actor, identity)
+        except Unauthenticated:
+            return to_sign_in(request)
+        except (ValueError, MulliganError):
+            return not_found(
+                "There is no such job here. It may have been deleted, or belong to another workspace."
+            )
+        ui.page_title(f"{detail.job.title} · Mulligan")
+        page = JobPage(visit, detail)
+        page.open()
+        return None
+
+
+class JobPage(OpenPage):
+    """A job's sections, each drawn anew only when what it shows has changed."""
+
+    def __init__(self, visit: Visit, detail: JobDetail) -> None:
+        super().__init__(visit, "Jobs")
+        self._id = detail.job.id
+        self._log_cursor: UUID | None = None
+        self._reading_log = asyncio.Lock()
+        with self.frame.main:
+            self._build()
+            self.retrying = Retrying(self, hope=self._hope, know=self._know, reread=self._reread_job)
+            self.confirm = ConfirmDialog()
+        ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
+        self._show(detail)
+
+    def _build(self) -> None:
+        self._head = JobHead(self.visit.link("/"), self._on_action)
+        self._trouble = Section(classes="trouble-holder")
+        with Tag("div", classes="job-grid"):
+            with Tag("div"):
+                self._steps = Section("Steps")
+                self._files = Section("Output")
+                self._attempts = Section("Attempts")
+                self._args = Section("Arguments")
+                self._result = Section("Result")
+                self._log = Log()
+            with Tag("div"):
+                self._details = Section("Details")
+                self._timeline = Section("Timeline")
+
+    # --- showing ------------------------------------------------------------------------------------------------------
+
+    def _show(self, detail: JobDetail) -> None:
+        if self.retrying.optimism.hides(self._id, detail.job.version):
+            return
+        job, kind = detail.job, self.visit.desk.kinds.get(detail.job.kind)
+        self._head.show(self._view(job), deletable=jobs.actions(self.visit.desk, self.actor, job).delete)
+        self._show_trouble(job)
+        views = step_views(kind.steps if kind else (), detail.steps, job.status)
+        self._steps.show(tuple(views), lambda: draw_steps(views), visible=bool(views))
+        files = detail.artifacts
+        key = tuple((a.name, a.attempt) for a in files)
+        slug = self.actor.workspace_slug
+        self._files.show(key, lambda: draw_files(self._id, slug, files), visible=bool(files))
+        runs = detail.attempts
+        self._attempts.show(tuple((a.number, a.status, a.worker) for a in runs), lambda: draw_attempts(runs))
+        args = redact_args(kind, job.args)
+        self._args.show(str(args), lambda: _draw_tree(args), visible=bool(args))
+        result = redact_args(None, job.result or {})
+        self._result.show(str(result), lambda: _draw_tree(result), visible=bool(result))
+        self._details.show(job.version, lambda: draw_details(detail, kind))
+        events = timeline(job.created_at, detail.owner.name, runs)
+        self._timeline.show(tuple(events), lambda: draw_timeline(events))
+
+    def _show_trouble(self, job: Job) -> None:
+        broken = job.status in UNSUCCESSFUL and bool(job.error)
+        self._trouble.show((broken, job.error, job.advice), lambda: _draw_trouble(job), visible=broken)
+
+    def _view(self, job: Job) -> JobView:
+        return job_view(
+            job, self.visit.desk.kinds.get(job.kind), jobs.actions(self.visit.desk, self.actor, job)
+        )
+
+    # --- live ---------------------------------------------------------------------------------------------------------
+
+    def shown(self) -> Mapping[UUID, int]:
+        """This job."""
+        return {self._id: self._head.view.version} if self._head.view else {}
+
+    def progressed(self, change: Change) -> None:
+        """Moves the bar."""
+        if self._head.view and not self._head.view.retrying:
+            self._head.progress(self._head.view.with_progress(change.progress, change.step))
+
+    def changed(self, jobs: Sequence[Job], gone: Collection[UUID]) -> None:
+        """The head at once; the rest is read a moment later, as `stirred` asks."""
+        for job in jobs:
+            self._know(job)
+        if gone:
+            self._gone()
+
+    async def refresh(self) -> None:
+        """Reads the job with its history, and what it has said since."""
+        try:
+            detail = await jobs.job_detail(self.visit.desk, self.actor, self._id)
+        except JobNotFound:
+            self._gone()
+            return
+        self._show(detail)
+        await self._read_log()
+
+    async def _read_log(self) -> None:
+        # One reader at a time, else two would add the same lines.
+        async with self._reading_log:
+            lines, self._log_cursor = await jobs.logs(
+                self.visit.desk, self.actor, self._id, self._log_cursor, limit=_LOG_LINES
+            )
+            self._log.add(lines)
+
+    def _gone(self) -> None:
+        self._end("This job was deleted, or is not yours to see any more.", "All jobs")
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    async def _on_action(self, action: str) -> None:
+        view = self._head.view
+        if view is None or view.retrying:
+            return
+        match action:
+            case "retry" if view.actions.retry:
+                await self.retrying.ask(view.id, view.title, view.kind)
+            case "cancel" if view.actions.cancel:
+                await self._cancel(view)
+            case "delete" if view.actions.delete:
+                text = f"“{view.title}” and its files are removed. Its credits stay in the ledger."
+                self.confirm.ask(
+                    Question("Delete this job?", text, "Delete job", icon="delete"), self._delete
+                )
+
+    async def _cancel(self, view: JobView) -> None:
+        async def cancel() -> None:
+            async def work(actor: Actor) -> None:
+                self._know(await jobs.cancel(self.visit.desk, actor, view.id))
+
+            await self.do(work, trouble=f"“{view.title}” goes on.")
+
+        if view.status is Status.RUNNING:
+            text = f"“{view.title}” is at {view.percent or 0:.0f}%. What it has done so far is lost."
+            question = Question("Cancel this job?", text, "Cancel job", no="Keep running", icon="block")
+            self.confirm.ask(question, cancel)
+        else:
+            await cancel()
+
+    async def _delete(self) -> None:
+        async def work(actor: Actor) -> None:
+            self.visit.web.live.unsubscribe(self)
+            await jobs.delete(self.visit.desk, actor, self._id)
+            ui.navigate.to(self.visit.link("/"))
+
+        if not await self.do(work, trouble="The job was not deleted."):
+            self.visit.web.live.subscribe(self)
+
+    def _hope(self, job_id: UUID) -> None:  # noqa: ARG002 - there is only one here
+        if self._head.view:
+            self._head.show(self._head.view.while_retrying(), deletable=False)
+            self._trouble.show(None, lambda: None, visible=False)
+
+    def _know(self, job: Job) -> None:
+        view = self._head.view
+        if (view and job.version < view.version) or self.retrying.optimism.hides(job.id, job.version):
+            return
+        new = self._view(job)
+        if view and new.status is not view.status:
+            self.frame.announce(f"{job.title}: {STATUS_LOOKS[job.status].label}")
+        self._head.show(new, deletable=job.status in TERMINAL and new.actions.delete)
+        self._show_trouble(job)
+
+    async def _reread_job(self, job_id: UUID) -> None:  # noqa: ARG002 - there is only one here
+        await self.refresh()
+
+    async def _on_key(self, event: KeyEventArguments) -> None:
+        mods = event.modifiers
+        if not event.action.keydown or mods.ctrl or mods.alt or mods.meta:
+            return
+        if self.retrying.dialog.is_open or self.confirm.is_open:
+            return
+        match event.key.name:
+            case "r":
+                await self._on_action("retry")
+            case "c":
+                await self._on_action("cancel")
+            case "Escape":
+                ui.navigate.to(self.visit.link("/"))
+
+
+def _draw_trouble(job: Job) -> None:
+    with Tag("div", classes="trouble", role="alert", data_icon="error"), Tag("div"):
+        Tag("h2", "Timed out" if job.status is Status.TIMEOUT else "Failed")
+        Tag("div", job.error, "err")
+        if job.advice:
+            Tag("p", job.advice, "advice")
+
+
+def _draw_tree(value: object) -> None:
+    with Tag("div", classes="tree"):
+        tree(value)

@@ -1,0 +1,291 @@
+"""`/`: the jobs of a workspace, live."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from nicegui import ui
+from nicegui.events import KeyEventArguments
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services import jobs
+from services.access import Actor
+from services.errors import Invalid, NotFound
+from services.feed import Change
+from services.jobs import JobPage
+from services.models import Job
+from services.vocabulary import Status
+from ui.components.confirm_dialog import ConfirmDialog, Question
+from ui.components.job_row import Action, JobRow
+from ui.components.job_view import JobView, job_view
+from ui.pages.grid_address import PAGE_SIZE, GridAddress
+from ui.pages.grid_parts import GridParts
+from ui.pages.not_found import not_found
+from ui.pages.open_page import SHARED_SECONDS, OpenPage
+from ui.pages.retrying import Retrying
+from ui.theme import STATUS_LOOKS
+from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+
+_SKELETON_AFTER_SECONDS = 0.4
+_ANNOUNCED = 3
+
+
+def install(web: Web) -> None:
+    """Adds the page to this process."""
+
+    @ui.page("/", title="Jobs · Mulligan")
+    async def jobs_page(request: Request) -> Response | None:
+        try:
+            visit = await enter(web, request)
+        except Unauthenticated:
+            return to_sign_in(request)
+        except NotFound:
+            return not_found("There is no such workspace here.")
+        workspace = visit.actor.workspace_slug if len(visit.seats) > 1 else None
+        page = JobsPage(visit, GridAddress.of(request.query_params, workspace))
+        await page.begin()
+        return None
+
+
+class JobsPage(OpenPage):
+    """The grid, what surrounds it, and what people do with it."""
+
+    def __init__(self, visit: Visit, address: GridAddress) -> None:
+        super().__init__(visit, "Jobs")
+        self.address = address
+        self._page: JobPage | None = None
+        self._turn = 0
+        self._hovered = False
+        self._scrolled = False
+        self._cursor = -1
+        with self.frame.main:
+            self.parts = GridParts(self, address)
+            self.retrying = Retrying(self, hope=self._hope, know=self._know, reread=self._reread_job)
+            self.confirm = ConfirmDialog()
+        body = self.parts.table.body
+        body.on("mouseenter", lambda: self._hover(on=True), args=[])
+        body.on("mouseleave", lambda: self._hover(on=False), args=[])
+        self.client.layout.on(
+            "scroll",
+            lambda e: self._scroll(away=bool(e.args)),
+            js_handler="(e) => { const away = e.position > 60; if (away !== window.mulliganAway) "
+            "{ window.mulliganAway = away; emit(away); } }",
+        )
+        self._keyboard = ui.keyboard(self._on_key, repeating=True, ignore=["input", "select", "textarea"])
+
+    async def begin(self) -> None:
+        """Reads and draws; with skeletons first, where reading takes a while."""
+        self.open()
+        reading = asyncio.ensure_future(self.load())
+        done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
+        if not done:
+            self.parts.table.wait()
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Reads what the address says, and shows it."""
+        self._turn += 1
+        turn, address = self._turn, self.address
+        try:
+            page, counts = await self._read(address)
+        except Invalid as error:
+            if turn == self._turn:
+                self.parts.show_mistake(error.message)
+            return
+        if turn != self._turn:
+            return
+        self.parts.show_mistake(None)
+        self._show_page(page)
+        self.parts.show_counts(counts)
+
+    async def _read(self, address: GridAddress) -> tuple[JobPage, Mapping[Status, int]]:
+        desk, actor, shared = self.visit.desk, self.actor, self.visit.web.live.shared
+        everything = address.change(status=None, sort="newest").query
+        return await asyncio.gather(
+            shared.get(
+                self.shared_key("list", address.query),
+                SHARED_SECONDS,
+                lambda: jobs.list_jobs(desk, actor, address.query),
+            ),
+            shared.get(
+                self.shared_key("counts", everything),
+                SHARED_SECONDS,
+                lambda: jobs.count_by_status(desk, actor, everything),
+            ),
+        )
+
+    async def refresh(self) -> None:
+        """Reads anew. What is looked at changes where it stands; what is new waits where it would shift the page."""
+        turn, address = self._turn, self.address
+        try:
+            page, counts = await self._read(address)
+        except Invalid:
+            return
+        if turn != self._turn:
+            return
+        self.parts.show_counts(counts)
+        shown = self.shown()
+        if not shown or not self._is_looked_at() or list(shown) == [job.id for job in page.items]:
+            self._show_page(page)
+            return
+        self.changed([job for job in page.items if job.id in shown], ())
+        newer = [job for job in page.items if job.id not in shown] if address.at_start else []
+        self.parts.show_newer(len(newer), more=len(newer) == PAGE_SIZE)
+
+    async def reread(self) -> None:
+        """The rows that are shown, too: some may be on no page any more."""
+        known = list(self.shown())
+        if known:
+            found = await jobs.read_jobs(self.visit.desk, self.actor, known)
+            self.changed(found, set(known) - {job.id for job in found})
+        await self.refresh()
+
+    async def reload(self) -> None:
+        """As a person asks for it: as who they are now, and with nothing held back."""
+
+        async def work(_: Actor) -> None:
+            await self.load()
+
+        await self.do(work)
+
+    async def show_newer(self) -> None:
+        """Lets in what waited at the top."""
+        _ = ui.run_javascript("window.scrollTo({top: 0})")
+        await self.reload()
+
+    async def go(self, address: GridAddress, *, keep_history: bool = True) -> None:
+        """Another view, without loading the page again."""
+        self.address = address
+        (ui.navigate.history.push if keep_history else ui.navigate.history.replace)(address.path)
+        self.parts.show_address(address)
+        await self.reload()
+
+    # --- showing ------------------------------------------------------------------------------------------------------
+
+    def _show_page(self, page: JobPage) -> None:
+        self._page = page
+        self.parts.table.fill([self._view(job) for job in page.items])
+        self.parts.show_newer(0, more=False)
+        self.parts.show_pager(page, self.address)
+        self.parts.show_empty(self.address, empty=not page.items)
+
+    def _view(self, job: Job) -> JobView:
+        row = self.parts.table.row(job.id)
+        if self.retrying.optimism.hides(job.id, job.version) and row and row.view:
+            return row.view
+        return job_view(
+            job, self.visit.desk.kinds.get(job.kind), jobs.actions(self.visit.desk, self.actor, job)
+        )
+
+    def _is_looked_at(self) -> bool:
+        busy = self.retrying.dialog.is_open or self.confirm.is_open
+        return self._hovered or self._scrolled or busy
+
+    def _hover(self, *, on: bool) -> None:
+        self._hovered = on
+
+    def _scroll(self, *, away: bool) -> None:
+        self._scrolled = away
+
+    # --- live ---------------------------------------------------------------------------------------------------------
+
+    def shown(self) -> Mapping[UUID, int]:
+        """The rows in sight. A hoped-for row counts with the version that was retried."""
+        return {row.view.id: row.view.version for row in self.parts.table.rows() if row.view}
+
+    def progressed(self, change: Change) -> None:
+        """Moves a bar."""
+        row = self.parts.table.row(change.id)
+        if row and row.view and not row.view.retrying:
+            row.show(row.view.with_progress(change.progress, change.step))
+
+    def changed(self, jobs: Sequence[Job], gone: Collection[UUID]) -> None:
+        """Shows changed rows where they are; one that is gone stays, pale, until the next reading."""
+        said = []
+        for job in jobs:
+            row = self.parts.table.row(job.id)
+            if row is None or row.view is None or job.version < row.view.version:
+                continue
+            before, view = row.view.status, self._view(job)
+            row.show(view)
+            if view.status is not before and not view.retrying:
+                said.append(f"{view.title}: {STATUS_LOOKS[view.status].label}")
+        if said:
+            more = f", and {len(said) - _ANNOUNCED} more" if len(said) > _ANNOUNCED else ""
+            self.frame.announce("; ".join(said[:_ANNOUNCED]) + more)
+        for job_id in gone:
+            if row := self.parts.table.row(job_id):
+                row.element.toggle("gone", on=True)
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    async def on_action(self, action: Action, row: JobRow) -> None:
+        """A button of a row, or its key."""
+        view = row.view
+        if view is None or view.retrying:
+            return
+        if action == "open":
+            ui.navigate.to(self.visit.link(f"/jobs/{view.id}"))
+        elif action == "retry" and view.actions.retry:
+            await self.retrying.ask(view.id, view.title, view.kind)
+        elif action == "cancel" and view.actions.cancel:
+            await self._cancel(view)
+
+    async def _cancel(self, view: JobView) -> None:
+        async def cancel() -> None:
+            await self.do(
+                lambda actor: self._carry_out_cancel(actor, view), trouble=f"“{view.title}” goes on."
+            )
+
+        if view.status is Status.RUNNING:
+            text = f"“{view.title}” is at {view.percent or 0:.0f}%. What it has done so far is lost."
+            question = Question("Cancel this job?", text, "Cancel job", no="Keep running", icon="block")
+            self.confirm.ask(question, cancel)
+        else:
+            await cancel()
+
+    async def _carry_out_cancel(self, actor: Actor, view: JobView) -> None:
+        self._know(await jobs.cancel(self.visit.desk, actor, view.id))
+
+    def _hope(self, job_id: UUID) -> None:
+        row = self.parts.table.row(job_id)
+        if row and row.view:
+            row.show(row.view.while_retrying())
+            row.focus()
+
+    def _know(self, job: Job) -> None:
+        self.changed([job], ())
+
+    async def _reread_job(self, job_id: UUID) -> None:
+        found = await jobs.read_jobs(self.visit.desk, self.actor, [job_id])
+        self.changed(found, {job_id} - {job.id for job in found})
+
+    # --- keyboard -----------------------------------------------------------------------------------------------------
+
+    async def _on_key(self, event: KeyEventArguments) -> None:
+        mods = event.modifiers
+        if not event.action.keydown or mods.ctrl or mods.alt or mods.meta:
+            return
+        if self.retrying.dialog.is_open or self.confirm.is_open:
+            return
+        match event.key.name:
+            case "/":
+                _ = self.parts.search.run_method("focus")
+            case "j":
+                self._move(+1)
+            case "k":
+                self._move(-1)
+            case "r" | "c" if (row := self._current()) is not None:
+                await self.on_action("retry" if event.key.name == "r" else "cancel", row)
+
+    def _move(self, by: int) -> None:
+        rows = list(self.parts.table.rows())
+        if rows:
+            self._cursor = min(max(self._cursor + by, 0), len(rows) - 1)
+            rows[self._cursor].focus()
+
+    def _current(self) -> JobRow | None:
+        rows = list(self.parts.table.rows())
+        return rows[self._cursor] if 0 <= self._cursor < len(rows) else None

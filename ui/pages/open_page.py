@@ -1,0 +1,200 @@
+"""What every open page has: the frame, its place on the live bridge, and one way of handling what people do."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from uuid import UUID
+
+from nicegui import background_tasks, ui
+
+from services import credits as ledger
+from services import people, workers
+from services.access import Actor
+from services.errors import MulliganError, NotFound, Unauthenticated
+from services.feed import Change
+from services.models import Job
+from ui.components.element import Tag
+from ui.components.frame import Frame, FrameView, Place
+from ui.live import scope_of
+from ui.pages.password import PasswordDialog
+from ui.visit import Visit
+
+logger = logging.getLogger(__name__)
+
+_FIGURES_SECONDS = 10.0
+_FIGURES_SHARED_SECONDS = 4.0
+_RENEW_EVERY = 3
+"""Figures between two looks at who the person is: half a minute."""
+STIRRED_SECONDS = 0.7
+SHARED_SECONDS = 0.5
+"""Shorter than what a page waits after a change, so that no page gets what was read before it."""
+
+
+class OpenPage:
+    """The base of the pages. A subclass draws in `frame.main`, and says what it shows."""
+
+    def __init__(self, visit: Visit, place: str) -> None:
+        self.visit = visit
+        self.client = ui.context.client
+        self._stirred = False
+        self._ticks = 0
+        self._ended = False
+        self.frame = Frame(_frame_view(visit, place), self._ask_password)
+        self._password: PasswordDialog | None = None
+        self.frame.connected(live=visit.web.live.live)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Takes its place on the bridge, for as long as the browser has the page."""
+        live = self.visit.web.live
+        live.subscribe(self)
+        self.client.on_delete(lambda: live.unsubscribe(self))
+        # Whatever happened between reading and subscribing, or while the connection was down, is read now.
+        self.client.on_connect(self._on_connect)
+        ui.timer(_FIGURES_SECONDS, self._tick)
+
+    async def _on_connect(self) -> None:
+        await asyncio.gather(self.reread(), self.show_figures())
+
+    async def _tick(self) -> None:
+        self._ticks += 1
+        if self._ticks % _RENEW_EVERY == 0:
+            await self.do(self._look_again)
+        await self.show_figures()
+
+    async def _look_again(self, actor: Actor) -> None:
+        """Only to learn whether the person is still let in; the guard says so if not."""
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    async def do(self, action: Callable[[Actor], Awaitable[None]], *, trouble: str | None = None) -> bool:
+        """Runs what somebody asked for, as who they are now. Every error becomes words; True where there was none."""
+        try:
+            await action(await self.visit.renew())
+        except Unauthenticated:
+            self._end("You have been signed out.", "Sign in again")
+        except NotFound as error:
+            self._not_there(error, trouble)
+        except MulliganError as error:
+            self.frame.toasts.error(trouble or error.message, error.message if trouble else None)
+        except Exception:
+            logger.exception("a page's action failed")
+            self.frame.toasts.error(
+                trouble or "That did not work.",
+                "Something went wrong on our side. Nothing was lost; try again.",
+            )
+        else:
+            return True
+        return False
+
+    def _not_there(self, error: NotFound, trouble: str | None) -> None:
+        if error.data.get("what") == "workspace":
+            self._end("You are no member of this workspace any more.", "Go on")
+        else:
+            self.frame.toasts.error(trouble or error.message, error.message if trouble else None)
+
+    def _end(self, words: str, way_on: str) -> None:
+        """The page may do nothing any more: says why, and where to go."""
+        if self._ended:
+            return
+        self._ended = True
+        self.visit.web.live.unsubscribe(self)
+        with self.frame.main:
+            with Tag("div", classes="notice", role="alert") as notice:
+                Tag("span", words)
+                Tag("a", way_on, "link", href="/login" if "signed out" in words else "/")
+            notice.move(target_index=0)
+
+    def _ask_password(self) -> None:
+        if self._password is None:
+            with self.frame.main:
+                self._password = PasswordDialog(self._set_password)
+        self._password.open()
+
+    async def _set_password(self, current: str, new: str) -> str | None:
+        try:
+            actor = await self.visit.renew()
+            await people.set_password(
+                self.visit.desk, actor, new, cookie=self.visit.cookie, current=current or None
+            )
+        except MulliganError as error:
+            return error.message
+        self.frame.toasts.success("The password was set. Other browsers are signed out.")
+        return None
+
+    # --- figures ------------------------------------------------------------------------------------------------------
+
+    async def show_figures(self) -> None:
+        """Workers online and credits, read once for all pages that ask about the same time."""
+        desk, actor, shared = self.visit.desk, self.actor, self.visit.web.live.shared
+        try:
+            async with asyncio.timeout(3):
+                online = await shared.get("workers", _FIGURES_SHARED_SECONDS, lambda: workers.online(desk))
+                balance = await shared.get(
+                    ("balance", actor.workspace_id), SHARED_SECONDS, lambda: ledger.balance(desk, actor)
+                )
+        except Exception:
+            logger.info("figures could not be read", exc_info=True)
+            return
+        self.frame.figures(workers=len(online), balance=balance)
+
+    # --- the live bridge ----------------------------------------------------------------------------------------------
+
+    @property
+    def actor(self) -> Actor:
+        """Who looks, as of the last look."""
+        return self.visit.actor
+
+    def shown(self) -> Mapping[UUID, int]:
+        """No jobs, unless a subclass shows some."""
+        return {}
+
+    def progressed(self, change: Change) -> None:
+        """Nothing shown goes on."""
+
+    def changed(self, jobs: Sequence[Job], gone: Collection[UUID]) -> None:
+        """Nothing shown changes."""
+
+    def stirred(self) -> None:
+        """Reads lists and figures a moment later, however many changes come meanwhile."""
+        if self._stirred or self._ended:
+            return
+        self._stirred = True
+        _ = background_tasks.create(self._settle(), name="page settles", context=self.frame.main)
+
+    async def _settle(self) -> None:
+        await asyncio.sleep(STIRRED_SECONDS)
+        self._stirred = False
+        if not self.client.is_deleted:
+            await asyncio.gather(self.refresh(), self.show_figures())
+
+    def connected(self, *, live: bool) -> None:
+        """Says so at the top."""
+        self.frame.connected(live=live)
+
+    async def reread(self) -> None:
+        """Everything anew."""
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """What may differ after a change somewhere in the workspace."""
+
+    def shared_key(self, *what: object) -> tuple[object, ...]:
+        """The key under which pages of the same scope share a read."""
+        return (scope_of(self.actor), *what)
+
+
+def _frame_view(visit: Visit, place: str) -> FrameView:
+    actor = visit.actor
+    return FrameView(
+        person=actor.name,
+        email=actor.email,
+        role=str(actor.role),
+        workspace=actor.workspace_name,
+        places=[Place("Jobs", "view_list", visit.link("/"))],
+        workspaces=[
+            (seat.name, f"/?w={seat.slug}", seat.workspace_id == actor.workspace_id) for seat in visit.seats
+        ],
+        current=place,
+    )

@@ -1,0 +1,25 @@
+(() => {
+  const root = document.documentElement;
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  const chosen = () => (document.cookie.match(/(?:^|; )mulligan_theme=(auto|light|dark)/) || [])[1] || "auto";
+  const apply = () => {
+    const scheme = chosen();
+    const dark = scheme === "dark" || (scheme === "auto" && system.matches);
+    root.classList.toggle("dark", dark);
+    root.dataset.theme = scheme;
+    if (typeof setDark === "function") setDark(dark);
+  };
+  system.addEventListener("change", apply);
+  document.addEventListener("DOMContentLoaded", apply);
+  apply();
+  window.mulliganNextScheme = () => {
+    const next = { auto: "light", light: "dark", dark: "auto" }[chosen()];
+    document.cookie = `mulligan_theme=${next}; path=/; max-age=31536000; samesite=lax`;
+    apply();
+  };
+  // Firefox would open its quick find; the page moves the focus to the search field.
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) event.preventDefault();
+  });
+})();
