@@ -26,6 +26,9 @@ class S3Server:
         host, port = self._server.get_host_and_port()
         self.url = f"http://{host}:{port}"
         self._names = count(1)
+        # moto's buckets and users belong to the process: an earlier server's may still be there.
+        self._check_signatures_after("inf")
+        httpx.post(f"{self.url}/moto-api/reset").raise_for_status()
         self.access_key_id, self.secret_access_key = self._make_user()
         self._check_signatures_after("0")
         self.client: Any = self._client("s3", self.access_key_id, self.secret_access_key)
