@@ -38,8 +38,10 @@ class JobContext(Protocol):
     """1 for the first run. Effects outside should carry it, or `id`, so that a receiver can tell a repeat."""
     workspace_id: UUID
     title: str
-    workdir: Path
-    """An empty folder of this attempt's own; removed when it ends."""
+
+    @property
+    def workdir(self) -> Path:
+        """An empty folder of this attempt's own; removed when it ends."""
 
     @property
     def cancelled(self) -> bool:

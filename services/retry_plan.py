@@ -29,8 +29,9 @@ from services.errors import (
 )
 from services.jobs import find_job
 from services.kinds import JobKind
-from services.models import Attempt, Job, Step
+from services.models import Attempt, Job, Step, Upload
 from services.policy import Check, CheckResult, RetryDialog, RetryPolicy
+from services.sizes import human_size
 from services.vocabulary import RETRIES, TERMINAL, Status, StepStatus
 
 _CHECK_SECONDS = 5
@@ -93,6 +94,7 @@ class _Facts:
     balance: int
     steps: list[Step]
     odds: Odds | None
+    upload: Upload | None
     attempts: int = 0
     results: list[CheckResult] = field(default_factory=list)
 
@@ -130,6 +132,7 @@ async def _read(session: AsyncSession, desk: Desk, actor: Actor, job_id: UUID) -
         balance=await ledger.balance_of(session, actor.workspace_id),
         steps=list((await session.scalars(steps)).all()),
         odds=await _odds(session, job),
+        upload=await session.get(Upload, job.upload_id) if job.upload_id else None,
         attempts=attempts,
     )
 
@@ -302,7 +305,12 @@ def _resets(facts: _Facts, from_step: str | None) -> list[str]:
 
 
 def _keeps(facts: _Facts, from_step: str | None) -> list[str]:
-    steps = facts.kind.steps
+    """What stays: the input by name, what the policy says, the history, the results of earlier steps."""
+    steps, upload = facts.kind.steps, facts.upload
     earlier = steps[: steps.index(from_step)] if from_step else ()
-    history = f"{facts.attempts} earlier attempt{'' if facts.attempts == 1 else 's'}"
-    return [*facts.kind.policy.keeps, history, *([f"Results of {', '.join(earlier)}"] if earlier else [])]
+    return [
+        *([f"Input {upload.filename} ({human_size(upload.size)})"] if upload else []),
+        *facts.kind.policy.keeps,
+        f"{facts.attempts} earlier attempt{'' if facts.attempts == 1 else 's'}",
+        *([f"Results of {', '.join(earlier)}"] if earlier else []),
+    ]

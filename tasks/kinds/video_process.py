@@ -41,7 +41,6 @@ _POLICY = RetryPolicy(
     limit=None,
     checks=(input_in_storage,),
     resets=("Status → queued", "Progress, error, finish time", "Output file"),
-    keeps=("Input file and its name", "Title, owner, created time"),
     dialog=RetryDialog(text="This will use {cost}. Are you sure you want to retry this job?"),
     rescues=0,
 )
