@@ -1,0 +1,56 @@
+"""Kinds of the browser tests, imported by their worker and web process through MULLIGAN_KINDS."""
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from services.kinds import JobContext, JobError, RetryPolicy, job_kind
+
+
+class Flag(BaseModel):
+    """Runs until its file is there, or fails until it is."""
+
+    flag: str
+    api_token: str = "sekrit"
+
+
+@job_kind("test.waits", title="Waits", args=Flag, steps=("wait",), policy=RetryPolicy(), timeout=60, icon="hourglass_top")
+async def waits(job: JobContext, args: Flag) -> None:
+    """Goes on until the file is there."""
+    job.log("waiting for the flag")
+    for percent in range(10, 2000):
+        if Path(args.flag).exists():
+            return
+        await job.progress(min(percent, 99), "Waiting")
+        await asyncio.sleep(0.1)
+
+
+@job_kind("test.fails", title="Fails", args=Flag, policy=RetryPolicy(cost=1), timeout=30)
+async def fails(job: JobContext, args: Flag) -> None:
+    """Fails until the file is there."""
+    if not Path(args.flag).exists():
+        raise JobError("<b>The flag</b> is not there yet", failure_type="transient", advice="Put it there.")
+
+
+class Size(StrEnum):
+    """An enumeration."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Form(BaseModel):
+    """Every shape of a field."""
+
+    count: int = Field(ge=1, le=9)
+    size: Size = Size.SMALL
+    loud: bool = False
+    note: str = ""
+
+
+@job_kind("test.form", title="Form", args=Form)
+async def form(job: JobContext, args: Form) -> dict[str, object]:
+    """Gives back what it got."""
+    return args.model_dump(mode="json")

@@ -1,0 +1,143 @@
+"""A whole Mulligan of real processes, and a way into it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from services import people
+from services.database import Database
+from services.settings import load_settings
+from services.vocabulary import Role
+
+from tests.support.ports import free_port
+from tests.support.valkey import ValkeyServer
+from tests.support.waiting import eventually_sync
+from ui.up import commands
+from ui.up.process import die_with_parent
+
+ROOT = Path(__file__).parents[2]
+_SECRET = "only-for-tests"
+T = TypeVar("T")
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Stack:
+    """Starts with `start()`; ends, with everything that it has started, with `close()`."""
+
+    folder: Path
+    valkey: ValkeyServer
+    port: int = field(default_factory=free_port)
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where the web process answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Migrates, adds people, starts worker and web; returns when both are there."""
+        self.mulligan("migrate")
+        for email, workspace, role in (
+            ("dana@example.org", "Studio North", "admin"),
+            ("vera@example.org", "Studio North", "viewer"),
+            ("eve@example.org", "Elsewhere", "admin"),
+        ):
+            self.add_person(email, workspace, Role(role), PASSWORD)
+        self.launch("web", commands.mulligan("web", "--port", str(self.port)))
+        self.launch("worker", commands.worker())
+        eventually_sync(self._is_ready, 40, interval=0.3, expect=f"web and worker are there; {self.log()}")
+
+    def launch(self, name: str, command: list[str]) -> None:
+        """Starts a part; its words go to a file."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log,
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )  # fmt: skip
+
+    def mulligan(self, *words: str) -> str:
+        """What a command prints."""
+        done = subprocess.run(
+            commands.mulligan(*words), cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def add_person(self, email: str, workspace: str, role: Role, password: str | None = None) -> str | None:
+        """Adds a member; gives the path of a sign-in link, where there is no password."""
+        added = self._with_records(
+            lambda records: people.add_user(records, email, workspace=workspace, role=role, password=password)
+        )
+        return added.link
+
+    def _with_records(self, work: Callable[[people.Records], Awaitable[T]]) -> T:
+        async def run() -> T:
+            settings = load_settings(data_dir=self.folder / "data", secret_key=_SECRET, initial_credits=50)
+            database = Database(settings.effective_database_url)
+            try:
+                return await work(people.Records(settings, database))
+            finally:
+                await database.close()
+
+        # A thread of its own: tests have a running loop.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(run())).result()
+
+    def api(self, email: str) -> httpx.Client:
+        """A client in somebody's name."""
+        token = self._with_records(lambda records: people.create_token(records, email))
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    def log(self) -> str:
+        """What the parts have said last."""
+        return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*.log"))
+
+    def close(self) -> None:
+        """Ends the parts."""
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of every part."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MULLIGAN_")}
+        own: dict[str, Any] = {
+            "MULLIGAN_DATA_DIR": self.folder / "data",
+            "MULLIGAN_REDIS_URL": self.valkey.url,
+            "MULLIGAN_SECRET_KEY": _SECRET,
+            "MULLIGAN_INITIAL_CREDITS": 50,
+            "MULLIGAN_KINDS": "tests.browser.kinds",
+            "MULLIGAN_LEASE_SECONDS": 10,
+            "PYTHONPATH": ROOT,
+            "PYTHONUNBUFFERED": 1,
+        }
+        return kept | {name: str(value) for name, value in own.items()}
+
+    def _is_ready(self) -> bool:
+        for name, process in self._processes.items():
+            assert process.poll() is None, f"{name} has ended: {self.log()}"
+        try:
+            return httpx.get(f"{self.url}/readyz").status_code == 200 and bool(self._workers())
+        except httpx.HTTPError:
+            return False
+
+    def _workers(self) -> list[Any]:
+        with self.api("dana@example.org") as client:
+            answer = client.get("/api/workers").json()
+        return list(answer["items"] if isinstance(answer, dict) else answer)
+
+

@@ -1,0 +1,100 @@
+"""Pages that change by themselves, and that are right again when something was missed."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.stack import PASSWORD, Stack
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+Submit = Callable[..., dict[str, Any]]
+
+
+def row_of(page: Page, job: dict[str, Any]) -> Any:
+    return page.locator(f'tr[data-job-id="{job["id"]}"]')
+
+
+async def test_two_browsers_see_a_job_start_go_on_and_end(visit: Open, submit: Submit, flag: Path) -> None:
+    pages = [await visit(), await visit("/", who="vera@example.org")]
+    for page in pages:
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    job = submit("test.waits", "seen by two")
+    for page in pages:
+        await expect(row_of(page, job)).to_have_attribute("data-status", "running")
+        await expect(row_of(page, job)).to_contain_text("Waiting · ")
+    flag.touch()
+    began = time.monotonic()
+    for page in pages:
+        await expect(row_of(page, job)).to_have_attribute("data-status", "completed")
+    assert time.monotonic() - began < 3
+
+
+async def test_a_running_job_can_be_cancelled_after_a_question(visit: Open, submit: Submit) -> None:
+    job = submit("test.waits", "to be cancelled")
+    page = await visit()
+    await expect(row_of(page, job)).to_have_attribute("data-status", "running")
+    await row_of(page, job).get_by_role("button", name="Cancel").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Cancel job").click()
+    await expect(row_of(page, job)).to_have_attribute("data-status", "cancelled")
+    await expect(row_of(page, job)).to_contain_text("Cancelled by dana")
+
+
+async def test_a_page_whose_connection_dropped_is_right_without_a_reload(visit: Open, submit: Submit, flag: Path) -> None:
+    job = submit("test.waits", "while away")
+    page = await visit()
+    await expect(row_of(page, job)).to_have_attribute("data-status", "running")
+    await page.evaluate("window.witness = true; window.socket.disconnect()")
+    await expect(page.get_by_text("Reconnecting…")).to_be_visible()
+    flag.touch()
+    await page.evaluate("window.socket.connect()")
+    await expect(row_of(page, job)).to_have_attribute("data-status", "completed")
+    assert await page.evaluate("window.witness") is True
+
+
+async def test_a_page_is_right_again_after_the_feed_was_away(
+    visit: Open, submit: Submit, flag: Path, stack: Stack
+) -> None:
+    page = await visit()
+    job = submit("test.waits", "without the feed")
+    await expect(row_of(page, job)).to_have_attribute("data-status", "running")
+    stack.valkey.restart()
+    flag.touch()
+    await expect(row_of(page, job)).to_have_attribute("data-status", "completed", timeout=25_000)
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+async def test_new_jobs_wait_at_the_top_while_somebody_points_at_a_row(
+    visit: Open, submit: Submit, flag: Path
+) -> None:
+    flag.touch()
+    first = submit("test.waits", "pointed at")
+    page = await visit()
+    await row_of(page, first).hover()
+    second = submit("test.waits", "newcomer")
+    await expect(page.get_by_role("button", name="1 new job")).to_be_visible()
+    await expect(row_of(page, second)).to_have_count(0)
+    await page.get_by_role("button", name="1 new job").click()
+    await expect(row_of(page, second)).to_be_visible()
+
+
+
+async def test_a_session_that_was_ended_elsewhere_ends_what_a_page_may_do(visit: Open) -> None:
+    page = await visit("/login", who=None)
+    await page.get_by_label("Email").fill("eve@example.org")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    answer = await page.context.request.post("/api/auth/logout", headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status == 204, await answer.text()
+    await page.get_by_role("button", name="Reload").click()
+    await expect(page.get_by_role("alert").filter(has_text="You have been signed out.")).to_be_visible()
