@@ -17,8 +17,9 @@ Answer = TypeVar("Answer")
 
 logger = logging.getLogger(__name__)
 
-# Waited for company only when the last batch had some: a single job is not slowed down.
-_LINGER_SECONDS = 0.003
+# Waited for company only when the last batch had some, and only while more comes: a single job is not slowed down.
+_LINGER_SECONDS = 0.001
+_MOST_LINGERS = 8
 
 
 class GroupCommit(Generic[Item, Answer]):
@@ -48,10 +49,17 @@ class GroupCommit(Generic[Item, Answer]):
     async def _write(self) -> None:
         while self._waiting:
             if self._had_company:
-                await asyncio.sleep(_LINGER_SECONDS)
+                await self._gather()
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             self._had_company = len(batch) > 1
             await self._answer(batch)
+
+    async def _gather(self) -> None:
+        for _ in range(_MOST_LINGERS):
+            seen = len(self._waiting)
+            await asyncio.sleep(_LINGER_SECONDS)
+            if len(self._waiting) == seen:
+                return
 
     async def _answer(self, batch: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:

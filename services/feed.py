@@ -7,8 +7,8 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -29,8 +29,7 @@ _MOST_AT_ONCE = 2_000
 _RECONNECT_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A job as it is after a change: enough to route it, and to show progress without a query."""
 
     id: UUID
@@ -65,7 +64,8 @@ class Feed:
 
     async def publish(self, changes: Iterable[Change]) -> None:
         """Tells everybody. Failing to is logged, never raised: pages are right again at their next reading."""
-        payload = json.dumps([asdict(c) for c in changes], default=str, separators=(",", ":"))
+        # Not by `asdict`, whose deep copies cost more than all the rest at thousands of changes a second.
+        payload = json.dumps([_row(change) for change in changes], separators=(",", ":"))
         if payload == "[]":
             return
         try:
@@ -167,6 +167,18 @@ def _entries(answer: Any) -> Sequence[tuple[str, dict[Any, Any]]]:
         batches = entries if isinstance(answer, list) else [e for batch in entries for e in batch]
         found += [(_text(entry_id), fields) for entry_id, fields in batches]
     return found
+
+
+def _row(change: Change) -> dict[str, Any]:
+    return {
+        "id": change.id.hex,
+        "workspace_id": change.workspace_id.hex,
+        "owner_id": change.owner_id.hex,
+        "status": change.status,
+        "version": change.version,
+        "progress": change.progress,
+        "step": change.step,
+    }
 
 
 def _changes(fields: dict[Any, Any]) -> tuple[Change, ...]:

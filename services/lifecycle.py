@@ -11,7 +11,7 @@ function works inside the caller's transaction and does nothing outside it: ring
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -41,16 +41,14 @@ _CLEARED: dict[str, Any] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A worker's wish to run an attempt."""
 
     job_id: UUID
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """What a worker needs of a job it has claimed."""
 
     change: Change
@@ -62,8 +60,7 @@ class Claimed:
     output_attempt: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an attempt ended, as its worker saw it."""
 
     job_id: UUID
@@ -90,8 +87,7 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a running attempt is: 0 to 100, and what it does."""
 
     job_id: UUID

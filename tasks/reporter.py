@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -76,7 +75,7 @@ class Reporter:
             ticks += 1
             runs = [run for run in self._leases.held.values() if not run.is_lost]
             self._announcer.announce(
-                replace(run.claimed.change, progress=told.percent, step=told.step)
+                run.claimed.change._replace(progress=told.percent, step=told.step)
                 for run in runs
                 if (told := run.context.unpublished())
             )

@@ -4,7 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
+from types import NoneType
 from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services import lifecycle
 from services.commit import GroupCommit
@@ -48,8 +51,7 @@ class Runner:
         self._leases = leases
         self._announcer = announcer
         self._reporter = reporter
-        self._claims: GroupCommit[Claim, Won | None] = GroupCommit(self._claim)
-        self._outcomes: GroupCommit[Outcome, bool] = GroupCommit(self._finish)
+        self._deeds: GroupCommit[Claim | Outcome, Won | bool | None] = GroupCommit(self._commit)
         self._draining = False
         self._idle = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -65,12 +67,12 @@ class Runner:
         self._idle.clear()
         try:
             try:
-                won = await with_patience(lambda: self._claims.submit(claim), tries=_CLAIM_TRIES)
+                won = await with_patience(lambda: self._deeds.submit(claim), tries=_CLAIM_TRIES)
             except Exception as error:  # noqa: BLE001 - the doorbell stays unanswered and comes again
                 logger.warning("job %s: not claimed (%s: %s)", claim.job_id, type(error).__name__, error)
                 return
             await ack()
-            if won:
+            if isinstance(won, tuple):
                 await self._run(*won)
         finally:
             self.active -= 1
@@ -95,23 +97,27 @@ class Runner:
 
     # --- batches ----------------------------------------------------------------------------------------------------
 
-    async def _claim(self, claims: Sequence[Claim]) -> Sequence[Won | None]:
+    async def _commit(self, deeds: Sequence[Claim | Outcome]) -> Sequence[Won | bool | None]:
+        """Claims and outcomes in one transaction: whether each claim was won, whether each outcome was taken."""
+        claims = [deed for deed in deeds if isinstance(deed, Claim)]
+        outcomes = [deed for deed in deeds if isinstance(deed, Outcome)]
         lease = self._desk.settings.lease_seconds
         deadline = monotonic() + lease  # from before the request, so that it ends no later than the database's
-        claimed = await self._desk.db.transact(
-            lambda session: lifecycle.claim(session, claims, self._worker, lease)
-        )
-        self._announcer.announce(won.change for won in claimed.values())
-        # Of a doubled claim only the first wins.
-        taken = [claimed.pop(claim, None) for claim in claims]
-        return [(won, deadline) if won else None for won in taken]
 
-    async def _finish(self, outcomes: Sequence[Outcome]) -> Sequence[bool]:
-        ended: dict[Claim, Change] = await self._desk.db.transact(
-            lambda session: lifecycle.finish(session, outcomes, self._worker)
-        )
-        self._announcer.announce(ended.values())
-        return [Claim(outcome.job_id, outcome.attempt) in ended for outcome in outcomes]
+        async def work(session: AsyncSession) -> tuple[dict[Claim, Change], dict[Claim, Claimed]]:
+            ended = await lifecycle.finish(session, outcomes, self._worker) if outcomes else {}
+            return ended, await lifecycle.claim(session, claims, self._worker, lease) if claims else {}
+
+        ended, claimed = await self._desk.db.transact(work)
+        self._announcer.announce([*ended.values(), *(won.change for won in claimed.values())])
+
+        def answer(deed: Claim | Outcome) -> Won | bool | None:
+            if isinstance(deed, Outcome):
+                return Claim(deed.job_id, deed.attempt) in ended
+            won = claimed.pop(deed, None)  # of a doubled claim only the first wins
+            return (won, deadline) if won else None
+
+        return [answer(deed) for deed in deeds]
 
     # --- one run ----------------------------------------------------------------------------------------------------
 
@@ -173,7 +179,7 @@ class Runner:
         while not run.is_lost:
             try:
                 await self._reporter.flush(run)
-                if not await self._outcomes.submit(outcome):
+                if not await self._deeds.submit(outcome):
                     logger.warning("job %s: taken from this worker before its outcome", run.claim.job_id)
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the job must not stay running
@@ -209,9 +215,9 @@ async def _body(kind: JobKind, context: RunContext, args: Any) -> Any:
 
 def _completed(run: Run, kind: JobKind, result: Any) -> Outcome:
     try:
-        if result is not None and not isinstance(result, dict):
+        if not isinstance(result, (dict, NoneType)):
             raise TypeError(f"a kind returns a dict or None, not {type(result).__name__}")
-        kept = as_json(result, "the result")
+        kept = None if result is None else as_json(result, "the result")
     except TypeError as error:
         return _failed(run, classify(error, kind.name))
     return Outcome(

@@ -1,6 +1,7 @@
 """The composition root of a worker process: its desk, its runner, its loops, its beginning and its end."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 _DRAIN_SECONDS = 4.0
 _HAND_BACK_SECONDS = 3.0
 _EXIT_SECONDS = 12.0
+_GC_THRESHOLD = 10_000
 
 
 class Worker:
@@ -72,6 +74,10 @@ class Worker:
         for loop in (self._leases.keep, self._reporter.watch, self._housekeeping.keep, self._beat):
             self._loops.append(asyncio.create_task(loop(), name=loop.__qualname__))
             self._loops[-1].add_done_callback(_must_not_end)
+        # What is loaded by now stays: the collector need not go through it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD)
         logger.info("worker %s started", self.name)
 
     async def answer(self, claim: Claim, ack: Callable[[], Awaitable[None]]) -> None:
