@@ -59,7 +59,12 @@ async def visit(browser: Browser, stack: Stack, _doors: dict[str, Any]) -> Async
     trouble: list[str] = []
 
     async def open_page(
-        path: str = "/", *, who: str | None = "dana@example.org", scheme: Any = "light", width: int = 1360, height: int = 900
+        path: str = "/",
+        *,
+        who: str | None = "dana@example.org",
+        scheme: Any = "light",
+        width: int = 1360,
+        height: int = 900,
     ) -> Page:
         if who and who not in _doors:
             _doors[who] = await _sign_in(browser, stack, who)
@@ -92,7 +97,9 @@ def submit(api: httpx.Client, flag: Path) -> Callable[..., dict[str, Any]]:
     """Makes a job of a kind that looks at the flag."""
 
     def make(kind: str, title: str, **more: Any) -> dict[str, Any]:
-        answer = api.post("/api/jobs", json={"kind": kind, "title": title, "args": {"flag": str(flag)}, **more})
+        answer = api.post(
+            "/api/jobs", json={"kind": kind, "title": title, "args": {"flag": str(flag)}} | more
+        )
         assert answer.status_code == 201, answer.text
         job: dict[str, Any] = answer.json()
         return job

@@ -16,7 +16,15 @@ class Flag(BaseModel):
     api_token: str = "sekrit"
 
 
-@job_kind("test.waits", title="Waits", args=Flag, steps=("wait",), policy=RetryPolicy(), timeout=60, icon="hourglass_top")
+@job_kind(
+    "test.waits",
+    title="Waits",
+    args=Flag,
+    steps=("wait",),
+    policy=RetryPolicy(),
+    timeout=60,
+    icon="hourglass_top",
+)
 async def waits(job: JobContext, args: Flag) -> None:
     """Goes on until the file is there."""
     job.log("waiting for the flag")

@@ -49,7 +49,9 @@ async def test_a_running_job_can_be_cancelled_after_a_question(visit: Open, subm
     await expect(row_of(page, job)).to_contain_text("Cancelled by dana")
 
 
-async def test_a_page_whose_connection_dropped_is_right_without_a_reload(visit: Open, submit: Submit, flag: Path) -> None:
+async def test_a_page_whose_connection_dropped_is_right_without_a_reload(
+    visit: Open, submit: Submit, flag: Path
+) -> None:
     job = submit("test.waits", "while away")
     page = await visit()
     await expect(row_of(page, job)).to_have_attribute("data-status", "running")
@@ -85,7 +87,6 @@ async def test_new_jobs_wait_at_the_top_while_somebody_points_at_a_row(
     await expect(row_of(page, second)).to_have_count(0)
     await page.get_by_role("button", name="1 new job").click()
     await expect(row_of(page, second)).to_be_visible()
-
 
 
 async def test_a_session_that_was_ended_elsewhere_ends_what_a_page_may_do(visit: Open) -> None:

@@ -1,5 +1,7 @@
 """A retry as somebody sees it."""
 
+# ruff: noqa: ASYNC212 - asking the API holds up nobody but the test
+
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,7 +47,14 @@ class TestDialog:
         page = await visit()
         await row_of(page, job).get_by_role("button", name="Retry").click()
         dialog = page.get_by_role("dialog", name="Retry this job?")
-        for words in (job["title"], "<b>The flag</b> is not there yet", "Put it there.", "Will be reset", "Will be kept", "1 credit"):
+        for words in (
+            job["title"],
+            "<b>The flag</b> is not there yet",
+            "Put it there.",
+            "Will be reset",
+            "Will be kept",
+            "1 credit",
+        ):
             await expect(dialog.get_by_text(words).first).to_be_visible()
         await expect(dialog.get_by_role("button", name="Retry job")).to_be_focused()
 
@@ -105,7 +114,9 @@ class TestCarryingOut:
             await confirm.click()
             await expect(row).to_have_attribute("data-status", "queued")
             await expect(row.get_by_role("button", name="Retrying…")).to_be_disabled()
-            await expect(page.get_by_role("alert").filter(has_text="Failed to re-queue task.")).to_be_visible()
+            await expect(
+                page.get_by_role("alert").filter(has_text="Failed to re-queue task.")
+            ).to_be_visible()
             await expect(row).to_have_attribute("data-status", "failed")
             await expect(row).to_contain_text("Failed to re-queue task.")
         finally:
@@ -116,7 +127,9 @@ class TestCarryingOut:
         await page.get_by_role("dialog").get_by_role("button", name="Retry job").click()
         await expect(row).to_have_attribute("data-status", "completed", timeout=20_000)
 
-    async def test_somebody_elses_retry_is_told_kindly(self, visit: Open, failed: Any, api: httpx.Client, flag: Path) -> None:
+    async def test_somebody_elses_retry_is_told_kindly(
+        self, visit: Open, failed: Any, api: httpx.Client, flag: Path
+    ) -> None:
         job = await failed("two people")
         flag.touch()
         page = await visit()

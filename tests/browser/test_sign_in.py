@@ -35,7 +35,9 @@ async def test_a_wrong_password_is_told_in_words(visit: Open) -> None:
     await expect(page.get_by_label("Email")).to_have_value("dana@example.org")
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"]
+)
 async def test_nobody_is_sent_elsewhere_after_signing_in(visit: Open, stack: Stack, target: str) -> None:
     page = await visit(f"/login?next={target}", who=None)
     await page.get_by_label("Email").fill("dana@example.org")

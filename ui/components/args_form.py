@@ -141,7 +141,7 @@ class ArgsForm:
         described = f'aria-describedby="wrong-{field.name}"'
         match field.shape:
             case Shape.WHOLE_NUMBER | Shape.NUMBER:
-                number = ui.number(label, value=field.default, min=field.minimum, max=field.maximum)
+                number = ui.number(label, value=field.default)
                 number.props(f"outlined dense {described}")
                 is_whole = field.shape is Shape.WHOLE_NUMBER
                 self._readers[field.name] = lambda: _number(number.value, is_whole=is_whole)

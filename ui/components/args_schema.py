@@ -41,8 +41,6 @@ class ArgField:
     default: Any = None
     hint: str = ""
     choices: tuple[Choice, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
 
     @property
     def in_front(self) -> bool:
@@ -84,8 +82,6 @@ def _field(name: str, part: dict[str, Any], *, required: bool, is_file: bool) ->
         default=part.get("default"),
         hint="" if is_file else str(part.get("description", "")).split("\n", 1)[0],
         choices=choices,
-        minimum=part.get("minimum", part.get("exclusiveMinimum")),
-        maximum=part.get("maximum", part.get("exclusiveMaximum")),
     )
 
 

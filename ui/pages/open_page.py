@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from uuid import UUID
 
-from nicegui import background_tasks, ui
+from nicegui import Client, background_tasks, ui
 
 from services import credits as ledger
 from services import people, workers
@@ -36,6 +36,7 @@ class OpenPage:
     def __init__(self, visit: Visit, place: str) -> None:
         self.visit = visit
         self.client = ui.context.client
+        _unwrap(self.client)
         self._stirred = False
         self._ticks = 0
         self._ended = False
@@ -183,6 +184,13 @@ class OpenPage:
     def shared_key(self, *what: object) -> tuple[object, ...]:
         """The key under which pages of the same scope share a read."""
         return (scope_of(self.actor), *what)
+
+
+def _unwrap(client: Client) -> None:
+    """Quasar's page is a `main` around everything; ours is only the page's own part."""
+    slot = client.content.parent_slot
+    if slot is not None:
+        slot.parent.tag = "div"
 
 
 def _frame_view(visit: Visit, place: str) -> FrameView:

@@ -1,0 +1,202 @@
+"""What components make of their data, without a browser."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pydantic import BaseModel, Field, SecretStr
+
+from services.ids import new_id
+from services.jobs import Actions
+from services.models import Attempt, Job, Step
+from services.policy import RetryPolicy
+from services.vocabulary import Status, StepStatus, Trigger
+from tests.support.desks import a_kind
+from ui.components import wording
+from ui.components.args_schema import Shape, arg_fields
+from ui.components.job_story import step_views, timeline
+from ui.components.job_view import JobView, job_view
+from ui.theme import STATUS_LOOKS, STYLESHEET
+from ui.theme.tokens import DARK, LIGHT
+
+NOW = datetime(2026, 11, 22, 4, 18, tzinfo=UTC)
+NOTHING = Actions(retry=False, cancel=False, delete=False, download=False)
+
+
+def a_job(**fields: Any) -> Job:
+    return Job(
+        **{
+            "workspace_id": uuid4(),
+            "owner_id": uuid4(),
+            "kind": "test.priced",
+            "title": "A",
+            "created_at": NOW,
+        }
+        | fields
+    )
+
+
+def a_view(limit: int | None = None, **fields: Any) -> JobView:
+    return job_view(a_job(**fields), a_kind(policy=RetryPolicy(limit=limit)), NOTHING)
+
+
+class TestWording:
+    @pytest.mark.parametrize(
+        ("seconds", "words"),
+        [
+            (0.42, "0.4 s"),
+            (48, "48 s"),
+            (59.6, "1 min"),
+            (200, "3 min 20 s"),
+            (3600, "1 h"),
+            (7500, "2 h 5 min"),
+        ],
+    )
+    def test_durations(self, seconds: float, words: str) -> None:
+        assert wording.duration(seconds) == words
+
+    @pytest.mark.parametrize(
+        ("count", "words"), [(0, "0 B"), (999, "999 B"), (1_200_000_000, "1.2 GB"), (4000, "4 kB")]
+    )
+    def test_sizes(self, count: int, words: str) -> None:
+        assert wording.size(count) == words
+
+    def test_plurals(self) -> None:
+        assert [wording.plural(n, "credit") for n in (0, 1, 12_480)] == [
+            "0 credits",
+            "1 credit",
+            "12,480 credits",
+        ]
+
+
+class TestJobView:
+    def test_a_failure_shows_the_first_line_of_its_error(self) -> None:
+        view = a_view(status=Status.FAILED, error="It broke\nTraceback …")
+        assert (view.note, view.note_is_error) == ("It broke", True)
+
+    def test_a_waiting_retry_shows_the_error_quietly(self) -> None:
+        view = a_view(status=Status.SCHEDULED, error="Worker lost")
+        assert (view.note, view.note_is_error) == ("Worker lost", False)
+
+    def test_a_running_job_shows_step_and_percent(self) -> None:
+        view = a_view(status=Status.RUNNING, progress=62.4, step="Encoding 720p")
+        assert (view.percent, view.progress) == (62.4, "Encoding 720p · 62%")
+
+    def test_a_job_that_is_being_cancelled_says_so(self) -> None:
+        view = a_view(status=Status.RUNNING, cancel_requested_at=NOW)
+        assert view.cancelling
+        assert view.progress == "cancelling…"
+
+    def test_progress_moves_only_what_runs(self) -> None:
+        failed = a_view(status=Status.FAILED)
+        assert failed.with_progress(50, "Encoding") is failed
+
+    @pytest.mark.parametrize(
+        ("limit", "fields", "words"),
+        [
+            (None, {}, "—"),
+            (None, {"retry_count": 4}, "4"),
+            (3, {"retry_count": 2}, "2 of 3"),
+            (3, {"retry_count": 2, "max_retries": 5}, "2 of 5"),
+            (None, {"auto_retry_count": 1}, "1 auto"),
+            (3, {"retry_count": 1, "auto_retry_count": 2}, "1 of 3 · 2 auto"),
+        ],
+    )
+    def test_retries_used_and_allowed(self, limit: int | None, fields: dict[str, Any], words: str) -> None:
+        assert a_view(limit, **fields).retries == words
+
+    def test_an_optimistic_row_is_queued_without_its_error(self) -> None:
+        hoped = a_view(status=Status.FAILED, error="It broke").while_retrying()
+        assert (hoped.status, hoped.note, hoped.retrying) == (Status.QUEUED, "", True)
+
+
+class TestStory:
+    def test_steps_tell_what_became_of_them(self) -> None:
+        def step(name: str, status: StepStatus, result: Any = None) -> Step:
+            return Step(
+                job_id=new_id(), attempt=1, name=name, position=0, status=status, result=result,
+                started_at=NOW, finished_at=NOW + timedelta(seconds=2.1),
+            )  # fmt: skip
+
+        steps = [step("probe", StepStatus.COMPLETED, {"value": 1}), step("encode", StepStatus.FAILED)]
+        views = step_views(("probe", "encode", "upload"), steps, Status.FAILED)
+        assert [(v.css, v.words) for v in views] == [
+            ("done", "2.1 s · checkpoint kept"), ("bad", "failed after 2.1 s"), ("", "not reached"),
+        ]  # fmt: skip
+
+    def test_the_line_of_time_tells_of_retries_and_their_price(self) -> None:
+        first = Attempt(
+            job_id=new_id(), number=1, trigger=Trigger.FIRST, kind="k", status=Status.FAILED, error="It broke\nhere",
+            queued_at=NOW, started_at=NOW, finished_at=NOW,
+        )  # fmt: skip
+        second = Attempt(
+            job_id=first.job_id, number=2, trigger=Trigger.MANUAL, kind="k", status=Status.QUEUED, cost=1,
+            requested_by="dana", queued_at=NOW,
+        )  # fmt: skip
+        words = [event.words for event in timeline(NOW, "dana", [second, first])]
+        assert words == [
+            "Created by dana",
+            "Attempt 1 started",
+            "Failed · It broke",
+            "Retried by dana · 1 credit",
+        ]
+
+
+class Size(StrEnum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Args(BaseModel):
+    note: str | None = None
+    upload_id: str
+    size: Size = Field(default=Size.SMALL, json_schema_extra={"labels": {"small": "For the web"}})
+    count: int = Field(description="How many")
+    ratio: float = 1.5
+    loud: bool = False
+    key: SecretStr | None = None
+    headers: dict[str, str] = {}
+    body: str = Field(default="", max_length=5000)
+
+
+class TestForm:
+    def test_every_type_has_a_field(self) -> None:
+        fields = {field.name: field for field in arg_fields(Args.model_json_schema(), "upload_id")}
+        assert {name: field.shape for name, field in fields.items()} == {
+            "upload_id": Shape.FILE, "size": Shape.CHOICE, "count": Shape.WHOLE_NUMBER, "note": Shape.TEXT,
+            "ratio": Shape.NUMBER, "loud": Shape.YES_NO, "key": Shape.SECRET, "headers": Shape.JSON,
+            "body": Shape.LONG_TEXT,
+        }  # fmt: skip
+        assert fields["count"].required
+        assert fields["count"].hint == "How many"
+        assert [(c.value, c.words) for c in fields["size"].choices] == [
+            ("small", "For the web"),
+            ("large", ""),
+        ]
+
+    def test_what_everybody_is_asked_comes_first(self) -> None:
+        fields = arg_fields(Args.model_json_schema(), "upload_id")
+        assert [field.name for field in fields][:3] == ["upload_id", "size", "count"]
+        assert [field.in_front for field in fields] == [True] * 3 + [False] * 6
+
+
+class TestTheme:
+    def test_both_schemes_have_the_same_tokens(self) -> None:
+        assert set(LIGHT) == set(DARK)
+
+    def test_every_status_has_a_look(self) -> None:
+        assert set(STATUS_LOOKS) == set(Status)
+
+    def test_only_tokens_name_colours(self) -> None:
+        import re
+        from pathlib import Path
+
+        import ui.theme
+
+        rules = (Path(ui.theme.__file__).parent / "mulligan.css").read_text()
+        assert not re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;\s,)])", rules)
+        used = set(re.findall(r"var\(--([a-z-]+)", STYLESHEET))
+        own = {"radius", "radius-small", "mono", "icons", "scheme", "p", "s-bg", "s-fg", "s-icon"}
+        assert used - own <= set(LIGHT)
