@@ -98,7 +98,7 @@ async def _requeue(
         trigger=Trigger.MANUAL,
         requested_by=actor.name,
         counts=policy.counts,
-        cost=policy.cost,
+        cost=plan.cost,
         from_step=plan.from_step,
     )
     job = await lifecycle.requeue(session, decided)

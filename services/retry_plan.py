@@ -164,7 +164,7 @@ def _own_checks(desk: Desk, actor: Actor, facts: _Facts, from_step: str | None) 
         _check_status(facts.job, facts.kind.policy),
         _check_limit(facts),
     ]
-    if facts.kind.policy.cost:
+    if _cost(facts):
         results.append(_check_credits(facts))
     if from_step:
         results.append(_check_step(facts, from_step))
@@ -214,8 +214,13 @@ def _limit(facts: _Facts) -> int | None:
     return facts.kind.policy.limit if facts.job.max_retries is None else facts.job.max_retries
 
 
+def _cost(facts: _Facts) -> int:
+    return facts.kind.policy.cost_after(facts.job.retry_count)
+
+
 def _check_credits(facts: _Facts) -> CheckResult:
-    cost, after = facts.kind.policy.cost, facts.balance - facts.kind.policy.cost
+    cost = _cost(facts)
+    after = facts.balance - cost
     error = InsufficientCredits(needed=cost, balance=facts.balance)
     price = f"{cost} credit{'' if cost == 1 else 's'}"
     message = (
@@ -280,7 +285,7 @@ def _plan(facts: _Facts, from_step: str | None) -> RetryPlan:
     job, policy = facts.job, facts.kind.policy
     limit = _limit(facts)
     refused = next((r for r in facts.results if r.blocking and not r.passed), None)
-    cost = policy.cost
+    cost = _cost(facts)
     return RetryPlan(
         job_id=job.id, version=job.version, kind=job.kind, title=job.title, status=job.status,
         allowed=refused is None,

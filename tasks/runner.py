@@ -14,7 +14,7 @@ from services.commit import GroupCommit
 from services.database import is_outage
 from services.desk import Desk
 from services.errors import Invalid
-from services.failures import classify, failure
+from services.failures import Failure, classify, failure
 from services.feed import Change
 from services.kinds import JobKind
 from services.lifecycle import Claim, Claimed, Outcome
@@ -102,7 +102,9 @@ class Runner:
         claims = [deed for deed in deeds if isinstance(deed, Claim)]
         outcomes = [deed for deed in deeds if isinstance(deed, Outcome)]
         lease = self._desk.settings.lease_seconds
-        deadline = monotonic() + lease  # from before the request, so that it ends no later than the database's
+        deadline = (
+            monotonic() + lease
+        )  # from before the request, so that it ends no later than the database's
 
         async def work(session: AsyncSession) -> tuple[dict[Claim, Change], dict[Claim, Claimed]]:
             ended = await lifecycle.finish(session, outcomes, self._worker) if outcomes else {}
@@ -125,9 +127,7 @@ class Runner:
         desk = self._desk
         kind = desk.kinds.get(claimed.kind)
         work = desk.settings.data_path / "work"
-        run = Run(
-            claimed, deadline, RunContext(claimed, kind, self._worker, desk.db, desk.storage, work)
-        )
+        run = Run(claimed, deadline, RunContext(claimed, kind, self._worker, desk.db, desk.storage, work))
         self._leases.hold(run)
         if self._draining:
             run.stop(Stop.SHUTDOWN)
@@ -163,14 +163,14 @@ class Runner:
             case Stop.TIMEOUT:
                 why = f"Exceeded {kind.timeout:g} s limit"
                 advice = "It took longer than jobs of this kind may. Use a smaller input, or try when the worker is idle."
-                return _ended(run, Status.TIMEOUT, failure(kind.name, FailureType.TIMEOUT, why, advice))
+                return _ended(run, Status.TIMEOUT, failure(kind.name, FailureType.TIMEOUT, why, advice), kind)
             case Stop.SHUTDOWN if not ended_well:
                 self.interrupted.append(run.claim)
                 return None
         if task.cancelled():
-            return _failed(run, failure(kind.name, FailureType.UNKNOWN, "The run cancelled itself"))
+            return _failed(run, failure(kind.name, FailureType.UNKNOWN, "The run cancelled itself"), kind)
         if error := task.exception():
-            return _failed(run, classify(error, kind.name))
+            return _failed(run, classify(error, kind.name), kind)
         return _completed(run, kind, task.result())
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
@@ -182,7 +182,7 @@ class Runner:
                 if not await self._deeds.submit(outcome):
                     logger.warning("job %s: taken from this worker before its outcome", run.claim.job_id)
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, the job must not stay running
+            except Exception as error:
                 if not is_outage(error):
                     tries += 1
                     logger.exception("job %s: its outcome cannot be written", run.claim.job_id)
@@ -225,14 +225,16 @@ def _completed(run: Run, kind: JobKind, result: Any) -> Outcome:
     )
 
 
-def _failed(run: Run, why: Any) -> Outcome:
-    return _ended(run, Status.FAILED, why)
+def _failed(run: Run, why: Failure, kind: JobKind | None = None) -> Outcome:
+    return _ended(run, Status.FAILED, why, kind)
 
 
-def _ended(run: Run, status: Status, why: Any) -> Outcome:
-    return Outcome(run.claim.job_id, run.claim.attempt, status, failure=why)
+def _ended(run: Run, status: Status, why: Failure, kind: JobKind | None = None) -> Outcome:
+    """An unsuccessful end; with the kind whose policy may retry by itself."""
+    wait = kind.policy.auto.wait(why.type, run.claimed.auto_retries) if kind else None
+    return Outcome(run.claim.job_id, run.claim.attempt, status, failure=why, retry_in=wait)
 
 
-def _unknown_kind(name: str) -> Any:
+def _unknown_kind(name: str) -> Failure:
     advice = "Name its module in MULLIGAN_KINDS on every worker and restart them, then retry."
     return failure(name, FailureType.ENVIRONMENT, f"This worker does not know the kind {name}", advice)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.checks import input_in_storage
 from services.failures import JobError
 from services.kinds import JobContext, job_kind
-from services.policy import RetryDialog, RetryPolicy
+from services.policy import AutoRetry, RetryDialog, RetryPolicy
 from services.vocabulary import FailureType, Status
 from tasks.kinds.video.presets import OUTPUTS, Output, Preset
 
@@ -42,6 +42,7 @@ _POLICY = RetryPolicy(
     checks=(input_in_storage,),
     resets=("Status → queued", "Progress, error, finish time", "Output file"),
     dialog=RetryDialog(text="This will use {cost}. Are you sure you want to retry this job?"),
+    auto=AutoRetry(limit=2),
     rescues=0,
 )
 

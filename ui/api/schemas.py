@@ -40,8 +40,8 @@ class NewJob(Order):
     )
 
 
-class Cancellation(Order):
-    """A wish to cancel."""
+class VersionedOrder(Order):
+    """A wish about the job as the caller saw it."""
 
     version: Version | None = None
 
@@ -53,6 +53,7 @@ class Can(Wire):
     cancel: bool
     delete: bool
     download: bool
+    start: bool = Field(description="Before its time.")
 
 
 class JobOut(BaseModel):
