@@ -88,7 +88,7 @@ class Runner:
             try:
                 await asyncio.wait_for(self._idle.wait(), seconds)
             except TimeoutError:
-                logger.error("%d jobs do not end; their leases will run out", self.active)
+                logger.warning("%d jobs do not end; their leases will run out", self.active)
 
     async def close(self) -> None:
         """Lets go of work that nobody waits for."""
@@ -102,7 +102,9 @@ class Runner:
         claims = [deed for deed in deeds if isinstance(deed, Claim)]
         outcomes = [deed for deed in deeds if isinstance(deed, Outcome)]
         lease = self._desk.settings.lease_seconds
-        deadline = monotonic() + lease  # from before the request, so that it ends no later than the database's
+        deadline = (
+            monotonic() + lease
+        )  # from before the request, so that it ends no later than the database's
 
         async def work(session: AsyncSession) -> tuple[dict[Claim, Change], dict[Claim, Claimed]]:
             ended = await lifecycle.finish(session, outcomes, self._worker) if outcomes else {}
@@ -125,9 +127,7 @@ class Runner:
         desk = self._desk
         kind = desk.kinds.get(claimed.kind)
         work = desk.settings.data_path / "work"
-        run = Run(
-            claimed, deadline, RunContext(claimed, kind, self._worker, desk.db, desk.storage, work)
-        )
+        run = Run(claimed, deadline, RunContext(claimed, kind, self._worker, desk.db, desk.storage, work))
         self._leases.hold(run)
         if self._draining:
             run.stop(Stop.SHUTDOWN)
@@ -162,7 +162,7 @@ class Runner:
                 return _ended(run, Status.CANCELLED, lifecycle.cancelled(run.cancelled_by))
             case Stop.TIMEOUT:
                 why = f"Exceeded {kind.timeout:g} s limit"
-                advice = "It took longer than jobs of this kind may. Use a smaller input, or try when the worker is idle."
+                advice = "Jobs of this kind may not take longer. Use a smaller input, or try when the worker is idle."
                 return _ended(run, Status.TIMEOUT, failure(kind.name, FailureType.TIMEOUT, why, advice))
             case Stop.SHUTDOWN if not ended_well:
                 self.interrupted.append(run.claim)
@@ -182,7 +182,7 @@ class Runner:
                 if not await self._deeds.submit(outcome):
                     logger.warning("job %s: taken from this worker before its outcome", run.claim.job_id)
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, the job must not stay running
+            except Exception as error:
                 if not is_outage(error):
                     tries += 1
                     logger.exception("job %s: its outcome cannot be written", run.claim.job_id)
