@@ -20,5 +20,7 @@ def as_json(value: Any, what: str) -> Any:
     except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"{what} is not JSON: {error}") from error
     if len(text) > _LIMIT:
-        raise TypeError(f"{what} has {len(text)} bytes as JSON; at most {_LIMIT} are kept. Save a file instead.")
+        raise TypeError(
+            f"{what} has {len(text)} bytes as JSON; at most {_LIMIT} are kept. Save a file instead."
+        )
     return json.loads(_NUL.sub(r"\1\\ufffd", text))

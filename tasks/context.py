@@ -1,4 +1,4 @@
-"""What a kind's function has of its job: the real `JobContext`. What it says is gathered here and sent by `reporter`."""
+"""What a kind's function has of its job: the real `JobContext`. What it says is gathered here, sent by `reporter`."""
 
 import asyncio
 import math
@@ -103,7 +103,9 @@ class RunContext:
         return _SAID
 
     def _note(self, message: str) -> None:
-        self.lines.append(LogLine(id=new_id(), job_id=self.id, attempt=self.attempt, at=now(), message=message))
+        self.lines.append(
+            LogLine(id=new_id(), job_id=self.id, attempt=self.attempt, at=now(), message=message)
+        )
 
     def unpublished(self) -> Progress | None:
         """Progress that the feed has not been told of. Taken by asking."""
@@ -136,7 +138,7 @@ class RunContext:
             ValueError: the run had a step of this name already.
             TypeError: the result is to be kept and is not JSON.
         """
-        self.progress(self._progress.percent, name)
+        await self.progress(self._progress.percent, name)
         return await self._steps.run(name, fn, keep=keep)
 
     async def input(self, upload_id: UUID | None = None) -> Path:
@@ -194,7 +196,9 @@ class RunContext:
         except StorageFull as error:
             raise JobError(error.message, failure_type=FailureType.ENVIRONMENT) from error
         except ServiceUnavailable as error:
-            raise JobError(error.message, failure_type=FailureType.ENVIRONMENT, advice=_STORAGE_ADVICE) from error
+            raise JobError(
+                error.message, failure_type=FailureType.ENVIRONMENT, advice=_STORAGE_ADVICE
+            ) from error
         guessed = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
         artifact = Artifact(
             job_id=self.id, attempt=self.attempt, name=name, size=size, content_type=guessed, storage_key=key

@@ -61,7 +61,9 @@ class Leases:
             self._look.tick(now)
             for run in self.held.values():
                 if now > run.deadline - self._margin and not run.is_lost:
-                    logger.warning("job %s: the lease could not be renewed, its run is stopped", run.claim.job_id)
+                    logger.warning(
+                        "job %s: the lease could not be renewed, its run is stopped", run.claim.job_id
+                    )
                     run.stop(Stop.LOST)
 
     async def _renew(self) -> None:

@@ -50,7 +50,7 @@ class TaskiqQueue:
         for start in range(0, len(doorbells), _CHUNK):
             pipe = self._broker.redis.pipeline(transaction=False)
             for doorbell in doorbells[start : start + _CHUNK]:
-                pipe.xadd(self._broker.queue_name, {b"data": self._encode(doorbell)})
+                pipe.execute_command("XADD", self._broker.queue_name, "*", b"data", self._encode(doorbell))
             async with self._in_time():
                 await pipe.execute()
 

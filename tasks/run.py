@@ -53,7 +53,7 @@ class Run:
         loop = asyncio.get_running_loop()
         self._timers.append(loop.call_later(timeout, self.stop, Stop.TIMEOUT))
         if self.stopped:  # before it began
-            self._press()
+            self._press(task)
         try:
             await self._over.wait()
         finally:
@@ -64,7 +64,7 @@ class Run:
         return task
 
     def stop(self, why: Stop) -> None:
-        """Stops the run, unless it has ended. A lost lease outweighs every other reason, the first of these the rest."""
+        """Stops the run, unless it has ended. The first reason counts, but a lost lease outweighs every other."""
         if self._task and self._task.done() and why is not Stop.LOST:
             return
         first = self.stopped is None
@@ -72,11 +72,10 @@ class Run:
             self.stopped = why
         self.context.stop()
         if first and self._task:
-            self._press()
+            self._press(self._task)
 
-    def _press(self) -> None:
-        assert self._task
+    def _press(self, task: asyncio.Task[Any]) -> None:
         loop = asyncio.get_running_loop()
-        self._task.cancel()
-        self._timers.append(loop.call_later(_ASK_AGAIN_SECONDS, self._task.cancel))
+        task.cancel()
+        self._timers.append(loop.call_later(_ASK_AGAIN_SECONDS, task.cancel))
         self._timers.append(loop.call_later(_ABANDON_SECONDS, self._over.set))

@@ -88,7 +88,7 @@ class Runner:
             try:
                 await asyncio.wait_for(self._idle.wait(), seconds)
             except TimeoutError:
-                logger.error("%d jobs do not end; their leases will run out", self.active)
+                logger.warning("%d jobs do not end; their leases will run out", self.active)
 
     async def close(self) -> None:
         """Lets go of work that nobody waits for."""
@@ -162,7 +162,7 @@ class Runner:
                 return _ended(run, Status.CANCELLED, lifecycle.cancelled(run.cancelled_by))
             case Stop.TIMEOUT:
                 why = f"Exceeded {kind.timeout:g} s limit"
-                advice = "It took longer than jobs of this kind may. Use a smaller input, or try when the worker is idle."
+                advice = "Jobs of this kind may not take longer. Use a smaller input, or try when the worker is idle."
                 return _ended(run, Status.TIMEOUT, failure(kind.name, FailureType.TIMEOUT, why, advice), kind)
             case Stop.SHUTDOWN if not ended_well:
                 self.interrupted.append(run.claim)

@@ -71,20 +71,26 @@ class Steps:
         return self._kept
 
     async def _begin(self, name: str) -> None:
-        position = self._declared.index(name) if name in self._declared else len(self._declared) + len(self._begun)
+        position = (
+            self._declared.index(name) if name in self._declared else len(self._declared) + len(self._begun)
+        )
         key = (col(Step.job_id) == self._job_id, col(Step.attempt) == self._attempt, col(Step.name) == name)
 
         async def work(session: AsyncSession) -> None:
             await session.execute(sa.delete(Step).where(*key))
             row = {"job_id": self._job_id, "attempt": self._attempt, "name": name, "position": position}
-            await session.execute(sa.insert(Step).values(**row, status=StepStatus.RUNNING, started_at=db_now()))
+            await session.execute(
+                sa.insert(Step).values(**row, status=StepStatus.RUNNING, started_at=db_now())
+            )
 
         await self._write(work)
 
     async def _end(self, name: str, status: StepStatus, result: dict[str, Any] | None) -> None:
         change = (
             sa.update(Step)
-            .where(col(Step.job_id) == self._job_id, col(Step.attempt) == self._attempt, col(Step.name) == name)
+            .where(
+                col(Step.job_id) == self._job_id, col(Step.attempt) == self._attempt, col(Step.name) == name
+            )
             .values(status=status, result=result, finished_at=db_now())
         )
 

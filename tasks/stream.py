@@ -136,7 +136,7 @@ class StreamBroker(RedisStreamBroker):
         return _entries(answer)
 
     async def _take_over(self) -> list[Entry]:
-        """What was delivered to some worker that has not answered for a while; on a timer, not bound to new messages."""
+        """What some worker got and has not answered for a while; on a timer, not bound to new messages."""
         now = asyncio.get_running_loop().time()
         if now < self._claim_at:
             return []
@@ -180,8 +180,8 @@ class StreamBroker(RedisStreamBroker):
             return
         try:
             pipe = self.redis.pipeline(transaction=False)
-            pipe.xack(self.queue_name, self.consumer_group_name, *ids)
-            pipe.xdel(self.queue_name, *ids)
+            pipe.execute_command("XACK", self.queue_name, self.consumer_group_name, *ids)
+            pipe.execute_command("XDEL", self.queue_name, *ids)
             await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
             logger.debug("%d acks were lost (%s)", len(ids), type(error).__name__)
@@ -195,9 +195,9 @@ class StreamBroker(RedisStreamBroker):
                     pipe = self.redis.pipeline(transaction=True)
                     for entry_id, data in entries:
                         if data:
-                            pipe.xadd(self.queue_name, {b"data": data})
-                        pipe.xack(self.queue_name, self.consumer_group_name, entry_id)
-                        pipe.xdel(self.queue_name, entry_id)
+                            pipe.execute_command("XADD", self.queue_name, "*", b"data", data)
+                        pipe.execute_command("XACK", self.queue_name, self.consumer_group_name, entry_id)
+                        pipe.execute_command("XDEL", self.queue_name, entry_id)
                     await pipe.execute()
                 await self.redis.xgroup_delconsumer(
                     self.queue_name, self.consumer_group_name, self.consumer_name

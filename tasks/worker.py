@@ -1,16 +1,12 @@
 """The composition root of a worker process: its desk, its runner, its loops, its beginning and its end."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
 import socket
-import sys
-import threading
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
-from typing import Any
 
 from services import lifecycle, workers
 from services.database import Database
@@ -35,11 +31,9 @@ from tasks.stream import StreamBroker
 
 logger = logging.getLogger(__name__)
 
-# How long running jobs get to end when the worker stops; then what is left of the process goes.
+# How long running jobs get to end when the worker stops.
 _DRAIN_SECONDS = 4.0
 _HAND_BACK_SECONDS = 3.0
-_EXIT_SECONDS = 12.0
-_GC_THRESHOLD = 10_000
 
 
 class Worker:
@@ -66,18 +60,12 @@ class Worker:
             name=self.name, host=socket.gethostname(), pid=os.getpid(), version=version("mulligan")
         )
         self._loops: list[asyncio.Task[None]] = []
-        broker.before_leaving = self.drain
 
     async def start(self) -> None:
         """Starts the loops. What is away now, the database for instance, is waited for."""
-        _die_with_parent()
         for loop in (self._leases.keep, self._reporter.watch, self._housekeeping.keep, self._beat):
             self._loops.append(asyncio.create_task(loop(), name=loop.__qualname__))
             self._loops[-1].add_done_callback(_must_not_end)
-        # What is loaded by now stays: the collector need not go through it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD)
         logger.info("worker %s started", self.name)
 
     async def answer(self, claim: Claim, ack: Callable[[], Awaitable[None]]) -> None:
@@ -86,7 +74,6 @@ class Worker:
 
     async def drain(self) -> None:
         """Taskiq stops listening: running jobs are stopped and go back to the queue, for other workers."""
-        _exit_at_last(_EXIT_SECONDS)
         await self._runner.drain(_DRAIN_SECONDS)
         await self._hand_back(self._runner.interrupted)
 
@@ -145,23 +132,3 @@ def _must_not_end(loop: asyncio.Task[None]) -> None:
     error = None if loop.cancelled() else loop.exception()
     logger.critical("the loop %s ended; so does this worker", loop.get_name(), exc_info=error)
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _die_with_parent() -> None:
-    """Has the kernel stop this process when taskiq's manager is gone, kill -9 included (Linux only)."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    parent = os.getppid()
-    pr_set_pdeathsig: Any = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we asked
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _exit_at_last(seconds: float) -> None:
-    """A job's thread that never ends must not keep a worker that was told to stop."""
-    timer = threading.Timer(seconds, os._exit, args=(1,))
-    timer.daemon = True
-    timer.start()

@@ -31,7 +31,17 @@ class VideoProcessArgs(BaseModel):
 
     upload_id: UUID = Field(title="Video", description="The upload to process")
     preset: Preset = Field(
-        default=Preset.P480, title="Preset", description="Height of the video, or its sound alone"
+        default=Preset.P480,
+        title="Preset",
+        description="Height of the video, or its sound alone",
+        json_schema_extra={
+            "labels": {
+                Preset.P480: "small, for phones",
+                Preset.P720: "HD, for the web",
+                Preset.P1080: "full HD",
+                Preset.AUDIO: "sound alone, MP3",
+            }
+        },
     )
 
 

@@ -26,16 +26,10 @@ NOTHING = Actions(retry=False, cancel=False, delete=False, download=False, start
 
 
 def a_job(**fields: Any) -> Job:
-    return Job(
-        **{
-            "workspace_id": uuid4(),
-            "owner_id": uuid4(),
-            "kind": "test.priced",
-            "title": "A",
-            "created_at": NOW,
-        }
-        | fields
-    )
+    job = Job(workspace_id=uuid4(), owner_id=uuid4(), kind="test.priced", title="A", created_at=NOW)
+    for name, value in fields.items():
+        setattr(job, name, value)
+    return job
 
 
 def a_view(limit: int | None = None, **fields: Any) -> JobView:

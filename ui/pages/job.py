@@ -52,6 +52,7 @@ def install(web: Web) -> None:
         ui.page_title(f"{detail.job.title} · Mulligan")
         page = JobPage(visit, detail)
         page.open()
+        await page.show_figures()
         return None
 
 
@@ -226,8 +227,6 @@ class JobPage(OpenPage):
                 await self._on_action("retry")
             case "c":
                 await self._on_action("cancel")
-            case "Escape":
-                ui.navigate.to(self.visit.link("/"))
 
 
 def _draw_trouble(job: Job) -> None:
