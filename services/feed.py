@@ -158,11 +158,9 @@ def connect(url: str) -> Redis:
     return Redis.from_url(
         url,
         socket_connect_timeout=_PUBLISH_TIMEOUT,
-        # Every call has a timeout of its own. The client's uses `asyncio.wait_for`, which on Python 3.11 can swallow a
-        # cancellation: what follows the feed would not stop when told to.
+        # Every call has a timeout of its own. The client's (5 s if not told) is shorter than a blocking read, and uses
+        # `asyncio.wait_for`, which on Python 3.11 can swallow a cancellation: who follows would not stop when told to.
         socket_timeout=None,
-        # Longer than a blocking read: with the library's own 5 s, an idle feed would count as lost again and again.
-        socket_timeout=_BLOCK_MS / 1000 + 1,
         retry=Retry(NoBackoff(), 1),
         health_check_interval=15,
     )
