@@ -122,8 +122,16 @@ class Feed:
         if not position:
             return False
         async with asyncio.timeout(_PUBLISH_TIMEOUT):
-            found = await self.redis.xrange(STREAM, min=position, max=position, count=1)
-            return bool(found) or (position == "0-0" and not await self.redis.exists(STREAM))
+            if position == "0-0":
+                return await self._is_whole()
+            return bool(await self.redis.xrange(STREAM, min=position, max=position, count=1))
+
+    async def _is_whole(self) -> bool:
+        """Whether no entry has gone: who stands at the very beginning has missed nothing then."""
+        if not await self.redis.exists(STREAM):
+            return True
+        info = await self.redis.xinfo_stream(STREAM)
+        return bool(info["length"] == info.get("entries-added"))  # told since Redis 7
 
     async def _read(self, position: str) -> AsyncIterator[Batch]:
         while True:
@@ -150,8 +158,9 @@ def connect(url: str) -> Redis:
     return Redis.from_url(
         url,
         socket_connect_timeout=_PUBLISH_TIMEOUT,
-        # Longer than a blocking read: with the library's own 5 s, an idle feed would count as lost again and again.
-        socket_timeout=_BLOCK_MS / 1000 + 1,
+        # Every call has a timeout of its own. The client's (5 s if not told) is shorter than a blocking read, and uses
+        # `asyncio.wait_for`, which on Python 3.11 can swallow a cancellation: who follows would not stop when told to.
+        socket_timeout=None,
         retry=Retry(NoBackoff(), 1),
         health_check_interval=15,
     )

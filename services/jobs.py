@@ -173,9 +173,11 @@ def _title(text: str) -> str:
 async def _input_of(session: AsyncSession, actor: Actor, kind: JobKind, args: Any) -> Upload | None:
     if kind.upload_field is None or (upload_id := getattr(args, kind.upload_field, None)) is None:
         return None
-    query = sa.select(Upload).where(
-        col(Upload.id) == upload_id, col(Upload.workspace_id) == actor.workspace_id
-    )
+    try:
+        key = UUID(str(upload_id))  # a kind's model may call it a string
+    except ValueError:
+        raise NotFound(what="upload") from None
+    query = sa.select(Upload).where(col(Upload.id) == key, col(Upload.workspace_id) == actor.workspace_id)
     if not actor.sees_all_jobs:
         query = query.where(col(Upload.owner_id) == actor.user_id)
     upload = (await session.scalars(query)).one_or_none()
