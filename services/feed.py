@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -134,13 +135,25 @@ class Feed:
         return bool(info["length"] == info.get("entries-added"))  # told since Redis 7
 
     async def _read(self, position: str) -> AsyncIterator[Batch]:
-        while True:
-            # The server answers within the block time; a connection that is silent for longer is dead.
-            async with asyncio.timeout(_BLOCK_MS / 1000 + 2):
-                entries: Any = await self.redis.xread({STREAM: position}, block=_BLOCK_MS, count=500)
-            for entry_id, fields in _entries(entries):
-                position = entry_id
-                yield Batch(entry_id, _changes(fields))
+        async with self._reader() as reader:
+            while True:
+                # The server answers within the block time; a connection that is silent for longer is dead.
+                async with asyncio.timeout(_BLOCK_MS / 1000 + 2):
+                    entries: Any = await reader.xread({STREAM: position}, block=_BLOCK_MS, count=500)
+                for entry_id, fields in _entries(entries):
+                    position = entry_id
+                    yield Batch(entry_id, _changes(fields))
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[Redis]:
+        """A connection of its own that says when it breaks: connecting again in silence would hide a gap."""
+        async with self.redis.client() as reader:
+            connection: Any = reader.connection
+            patience, connection.retry = connection.retry, Retry(NoBackoff(), 0)
+            try:
+                yield reader
+            finally:
+                connection.retry = patience
 
     async def _until_back(self) -> None:
         while True:
