@@ -1,7 +1,9 @@
 """Failed jobs as groups of the same mistake, each with how often a retry after it has helped."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -53,7 +55,7 @@ async def failure_groups(desk: Desk, actor: Actor) -> list[FailureGroup]:
         .limit(_MOST_GROUPS)
     )
     async with desk.db.read() as session:
-        rows = (await session.execute(query)).all()
+        rows: Sequence[Any] = (await session.execute(query)).all()
         examples = await _examples(session, [UUID(row[5]) for row in rows])
         groups = []
         for kind, fingerprint, jobs, first_seen, last_seen, example_id in rows:
