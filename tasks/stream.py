@@ -17,7 +17,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from taskiq import AckableMessage
 from taskiq.abc.formatter import TaskiqFormatter
 from taskiq.message import BrokerMessage, TaskiqMessage
@@ -31,8 +31,9 @@ STREAM = "mulligan:jobs"
 GROUP = "workers"
 
 _BLOCK_MS = 2_000
-_SOCKET_SECONDS = 5.0
+_CALL_SECONDS = 5.0  # more than the block time: a connection that is silent for longer is dead
 _RECONNECT_SECONDS = 0.25
+_REGROUP_SECONDS = 0.02
 _ACK_LINGER_SECONDS = 0.005
 _CLAIM_EVERY_SECONDS = 5.0
 _CLAIM_IDLE_MS = 15_000
@@ -62,7 +63,9 @@ class StreamBroker(RedisStreamBroker):
             consumer_group_name=GROUP,
             consumer_name=worker_name(),
             consumer_id="0",  # with "$", what was queued before the group existed would be lost
-            socket_timeout=_SOCKET_SECONDS,
+            # Every call here has a timeout of its own. The client's uses `asyncio.wait_for`, which on Python 3.11 can
+            # swallow a cancellation: a worker that was told to stop would go on listening.
+            socket_timeout=None,
             socket_connect_timeout=1.0,
             retry=Retry(NoBackoff(), 1),  # once, since a pooled connection may be of a server that is gone
         )
@@ -96,27 +99,24 @@ class StreamBroker(RedisStreamBroker):
 
     async def _declare_consumer_group(self) -> None:
         """Called by taskiq at start. Redis may be away then: `listen` declares the group when it is back."""
-        with suppress(RedisError, OSError, TimeoutError):
-            await self._make_group()
-
-    async def _make_group(self) -> None:
-        try:
-            await self.redis.xgroup_create(self.queue_name, self.consumer_group_name, id="0", mkstream=True)
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
+        with suppress(RedisError, OSError, TimeoutError):  # also where another worker was first
+            async with asyncio.timeout(_CALL_SECONDS):
+                await self.redis.xgroup_create(
+                    self.queue_name, self.consumer_group_name, id="0", mkstream=True
+                )
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     async def _next(self) -> Sequence[Entry]:
         while True:
             try:
-                entries = await self._take_over() or await self._read()
+                async with asyncio.timeout(_CALL_SECONDS):
+                    entries = await self._take_over() or await self._read()
             except (RedisError, OSError, TimeoutError) as error:
-                if "NOGROUP" in str(error):  # Redis came back empty
-                    with suppress(RedisError, OSError, TimeoutError):
-                        await self._make_group()
-                        continue
+                if "NOGROUP" in str(error) or "no such key" in str(error):  # Redis came back empty
+                    await self._declare_consumer_group()
+                    await asyncio.sleep(_REGROUP_SECONDS)
+                    continue
                 self._outage.note(error)
                 await asyncio.sleep(_RECONNECT_SECONDS)
             else:
@@ -182,7 +182,8 @@ class StreamBroker(RedisStreamBroker):
             pipe = self.redis.pipeline(transaction=False)
             pipe.execute_command("XACK", self.queue_name, self.consumer_group_name, *ids)
             pipe.execute_command("XDEL", self.queue_name, *ids)
-            await pipe.execute()
+            async with asyncio.timeout(_CALL_SECONDS):
+                await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
             logger.debug("%d acks were lost (%s)", len(ids), type(error).__name__)
 
