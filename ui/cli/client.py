@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -50,7 +50,7 @@ class Client:
         try:
             file = path.open("rb")
         except OSError as error:
-            self._end(f"{path}: {error.strerror}", REFUSED)
+            raise self._ended(f"{path}: {error.strerror}", REFUSED) from None
         with file:
             form = {"file": (path.name, file)}
             return self._call("POST", "/api/uploads", files=form, timeout=_UPLOAD_TIMEOUT)
@@ -60,21 +60,23 @@ class Client:
             answer = self._http.request(method, path, **more)
         except httpx.HTTPError as error:
             words = str(error) or type(error).__name__
-            self._end(f"{self._http.base_url} does not answer: {words}", UNREACHABLE)
+            raise self._ended(f"{self._http.base_url} does not answer: {words}", UNREACHABLE) from None
         if answer.is_success:
             return answer.json() if answer.content else None
         try:
             problem = answer.json()
             detail = problem["detail"]
         except (ValueError, KeyError, TypeError):
-            self._end(f"{self._http.base_url} is not Mulligan: HTTP {answer.status_code}", UNREACHABLE)
+            raise self._ended(
+                f"{self._http.base_url} is not Mulligan: HTTP {answer.status_code}", UNREACHABLE
+            ) from None
         if self._as_json:
             print_json(problem)
-        self._end(detail, REFUSED)
+        raise self._ended(detail, REFUSED)
 
-    def _end(self, words: str, code: int) -> NoReturn:
+    def _ended(self, words: str, code: int) -> typer.Exit:
         print(f"mulligan: {words}", file=sys.stderr)
-        raise typer.Exit(code)
+        return typer.Exit(code)
 
 
 @contextmanager
