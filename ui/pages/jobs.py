@@ -22,7 +22,7 @@ from ui.components.job_view import JobView, job_view
 from ui.pages.grid_address import PAGE_SIZE, GridAddress
 from ui.pages.grid_parts import GridParts
 from ui.pages.not_found import not_found
-from ui.pages.open_page import SHARED_SECONDS, OpenPage
+from ui.pages.open_page import OpenPage
 from ui.pages.retrying import Retrying
 from ui.theme import STATUS_LOOKS
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
@@ -101,19 +101,11 @@ class JobsPage(OpenPage):
         self.parts.show_counts(counts)
 
     async def _read(self, address: GridAddress) -> tuple[JobPage, Mapping[Status, int]]:
-        desk, actor, shared = self.visit.desk, self.actor, self.visit.web.live.shared
-        everything = address.change(status=None, sort="newest").query
+        desk, actor, listed = self.visit.desk, self.actor, address.query
+        counted = address.change(status=None, sort="newest").query
         return await asyncio.gather(
-            shared.get(
-                self.shared_key("list", address.query),
-                SHARED_SECONDS,
-                lambda: jobs.list_jobs(desk, actor, address.query),
-            ),
-            shared.get(
-                self.shared_key("counts", everything),
-                SHARED_SECONDS,
-                lambda: jobs.count_by_status(desk, actor, everything),
-            ),
+            self.read_shared("list", listed, load=lambda: jobs.list_jobs(desk, actor, listed)),
+            self.read_shared("counts", counted, load=lambda: jobs.count_by_status(desk, actor, counted)),
         )
 
     async def refresh(self) -> None:

@@ -1,0 +1,118 @@
+"""Open pages on a real desk, without a browser: what they read, what they share, and when they stop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from nicegui import Client, core
+from nicegui.page import page
+
+from services import jobs, sessions
+from services.access import Actor
+from services.desk import Desk
+from services.models import Job, User
+from tests.support.desks import a_person, open_desk
+from tests.support.waiting import eventually
+from ui.live import LiveBridge
+from ui.pages import open_page as open_page_module
+from ui.pages.grid_address import GridAddress
+from ui.pages.jobs import JobsPage
+from ui.pages.open_page import OpenPage
+from ui.visit import Visit, Web
+
+# What the pages do is the same on both databases; the services' own tests use both.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+P = TypeVar("P", bound=OpenPage)
+
+
+@pytest.fixture
+async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(database_url, redis_url, tmp_path) as desk:
+        yield desk
+
+
+@dataclass
+class House:
+    """Opens pages for people."""
+
+    web: Web
+    clients: list[Client]
+
+    async def visit(self, actor: Actor) -> Visit:
+        """A signed-in person."""
+        async with self.web.desk.db.write() as session:
+            user = await session.get_one(User, actor.user_id)
+            signed_in = await sessions.open_session(session, self.web.desk.settings, user)
+        return Visit(self.web, signed_in.cookie, actor, seats=[], address="/")
+
+    def open(self, make: Callable[[], P]) -> P:
+        """The page that `make` draws."""
+        client = Client(page("/"))
+        self.clients.append(client)
+        with client:
+            return make()
+
+    async def grid(self, actor: Actor, **address: str) -> JobsPage:
+        """The jobs, not read yet."""
+        visit = await self.visit(actor)
+        return self.open(lambda: JobsPage(visit, GridAddress(**address)))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def house(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
+    house = House(Web(desk, LiveBridge(desk)), [])
+    yield house
+    for client in house.clients:
+        client.delete()
+
+
+@pytest.fixture
+async def dana(desk: Desk) -> Actor:
+    return await a_person(desk, credits=10)
+
+
+async def a_job(desk: Desk, actor: Actor) -> Job:
+    return await jobs.submit(desk, actor, "test.priced", {})
+
+
+def titles(grid: JobsPage) -> list[str]:
+    return [str(row.view.id) for row in grid.parts.table.rows() if row.view]
+
+
+class TestSharing:
+    async def test_a_change_that_comes_while_a_page_waits_is_in_what_it_reads(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(open_page_module, "STIRRED_SECONDS", 0.2)
+        monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
+        grid, other = await house.grid(dana), await house.grid(dana)
+        await grid.load()
+        grid.stirred()
+        await other.load()  # before the next change, and fresh enough to be shared
+        job = await a_job(house.web.desk, dana)
+        grid.stirred()
+        await eventually(lambda: grid.parts.table.row(job.id), expect="the job is shown")
+
+    async def test_pages_that_are_told_together_share_what_they_read_then(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+        really = jobs.list_jobs
+
+        async def list_jobs(*args: object) -> object:
+            asked.append(args)
+            return await really(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(jobs, "list_jobs", list_jobs)
+        monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
+        grids = [await house.grid(dana) for _ in range(3)]
+        for grid in grids:
+            grid.stirred()
+        await eventually(lambda: not any(grid._stirred for grid in grids))
+        await asyncio.gather(*(grid.load() for grid in grids))
+        assert len(asked) == 1
