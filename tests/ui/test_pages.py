@@ -14,6 +14,7 @@ from services import jobs, sessions
 from services.access import Actor
 from services.desk import Desk
 from services.models import Job, User
+from services.vocabulary import Role, Status
 from tests.support.desks import a_person, open_desk
 from tests.support.waiting import eventually
 from ui.live import LiveBridge
@@ -116,3 +117,15 @@ class TestSharing:
         await eventually(lambda: not any(grid._stirred for grid in grids))
         await asyncio.gather(*(grid.load() for grid in grids))
         assert len(asked) == 1
+
+    async def test_my_jobs_are_mine_also_right_after_somebody_else_asked_for_theirs(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
+        olaf = await a_person(house.web.desk, Role.OPERATOR)
+        job = await a_job(house.web.desk, dana)
+        hers, his = await house.grid(dana, q="owner:me"), await house.grid(olaf, q="owner:me")
+        await hers.load()
+        await his.load()
+        assert (titles(hers), titles(his)) == ([str(job.id)], [])
+        assert [grid.parts._tabs[Status.QUEUED][1].text for grid in (hers, his)] == ["1", "0"]

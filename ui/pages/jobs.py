@@ -103,9 +103,11 @@ class JobsPage(OpenPage):
     async def _read(self, address: GridAddress) -> tuple[JobPage, Mapping[Status, int]]:
         desk, actor, listed = self.visit.desk, self.actor, address.query
         counted = address.change(status=None, sort="newest").query
+        # Words may mean another thing for another person: owner:me.
+        who = actor.user_id if address.q else None
         return await asyncio.gather(
-            self.read_shared("list", listed, load=lambda: jobs.list_jobs(desk, actor, listed)),
-            self.read_shared("counts", counted, load=lambda: jobs.count_by_status(desk, actor, counted)),
+            self.read_shared("list", listed, who, load=lambda: jobs.list_jobs(desk, actor, listed)),
+            self.read_shared("counts", counted, who, load=lambda: jobs.count_by_status(desk, actor, counted)),
         )
 
     async def refresh(self) -> None:
