@@ -20,6 +20,7 @@ from tests.support.waiting import eventually
 from ui.live import LiveBridge
 from ui.pages import open_page as open_page_module
 from ui.pages.grid_address import GridAddress
+from ui.pages.job import JobPage
 from ui.pages.jobs import JobsPage
 from ui.pages.open_page import OpenPage
 from ui.visit import Visit, Web
@@ -61,6 +62,12 @@ class House:
         """The jobs, not read yet."""
         visit = await self.visit(actor)
         return self.open(lambda: JobsPage(visit, GridAddress(**address)))  # type: ignore[arg-type]
+
+    async def job(self, actor: Actor, job: Job) -> JobPage:
+        """The page of a job."""
+        visit = await self.visit(actor)
+        detail = await jobs.job_detail(self.web.desk, actor, job.id)
+        return self.open(lambda: JobPage(visit, detail))
 
 
 @pytest.fixture
@@ -129,3 +136,49 @@ class TestSharing:
         await his.load()
         assert (titles(hers), titles(his)) == ([str(job.id)], [])
         assert [grid.parts._tabs[Status.QUEUED][1].text for grid in (hers, his)] == ["1", "0"]
+
+
+class TestOlderAndNewer:
+    async def test_a_list_from_before_a_change_leaves_the_changed_row_as_it_is(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
+        job = await a_job(house.web.desk, dana)
+        grid = await house.grid(dana)
+        await grid.load()
+        grid.changed([await jobs.cancel(house.web.desk, dana, job.id)], ())
+        await grid.load()  # what is shared is from before the cancelling
+        row = grid.parts.table.row(job.id)
+        assert row and row.view and row.view.status is Status.CANCELLED
+
+    async def test_an_answer_that_comes_late_does_not_undo_a_later_one(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        grid, really = await house.grid(dana), jobs.list_jobs
+        has_read, release = asyncio.Event(), asyncio.Event()
+        await grid.load()
+
+        async def slow(*args: object) -> object:
+            found = await really(*args)  # type: ignore[arg-type]
+            has_read.set()
+            await release.wait()
+            return found
+
+        monkeypatch.setattr(jobs, "list_jobs", slow)
+        house.web.live.shared.forget()
+        early = asyncio.ensure_future(grid.refresh())
+        await has_read.wait()
+        job = await a_job(house.web.desk, dana)
+        monkeypatch.setattr(jobs, "list_jobs", really)
+        house.web.live.shared.forget()
+        await grid.refresh()
+        release.set()
+        await early
+        assert titles(grid) == [str(job.id)]
+
+    async def test_a_job_page_keeps_what_is_newer_than_what_it_read(self, house: House, dana: Actor) -> None:
+        job = await a_job(house.web.desk, dana)
+        opened, before = await house.job(dana, job), await jobs.job_detail(house.web.desk, dana, job.id)
+        opened.changed([await jobs.cancel(house.web.desk, dana, job.id)], ())
+        opened._show(before)
+        assert opened._head.view and opened._head.view.status is Status.CANCELLED

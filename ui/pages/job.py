@@ -89,6 +89,9 @@ class JobPage(OpenPage):
     # --- showing ------------------------------------------------------------------------------------------------------
 
     def _show(self, detail: JobDetail) -> None:
+        known = self._head.view
+        if known and detail.job.version < known.version:
+            return  # read before what the page was told meanwhile, which stirs another reading
         if self.retrying.optimism.hides(self._id, detail.job.version):
             return
         job, kind = detail.job, self.visit.desk.kinds.get(detail.job.kind)

@@ -56,6 +56,8 @@ class JobsPage(OpenPage):
         self.address = address
         self._page: JobPage | None = None
         self._turn = 0
+        self._asked = 0
+        self._answered = 0
         self._hovered = False
         self._scrolled = False
         self._cursor = -1
@@ -113,12 +115,15 @@ class JobsPage(OpenPage):
     async def refresh(self) -> None:
         """Reads anew. What is looked at changes where it stands; what is new waits where it would shift the page."""
         turn, address = self._turn, self.address
+        self._asked += 1
+        asked = self._asked
         try:
             page, counts = await self._read(address)
         except Invalid:
             return
-        if turn != self._turn:
+        if turn != self._turn or asked < self._answered:
             return
+        self._answered = asked
         self.parts.show_counts(counts)
         shown = self.shown()
         if not shown or not self._is_looked_at() or list(shown) == [job.id for job in page.items]:
@@ -167,8 +172,10 @@ class JobsPage(OpenPage):
 
     def _view(self, job: Job) -> JobView:
         row = self.parts.table.row(job.id)
-        if self.retrying.optimism.hides(job.id, job.version) and row and row.view:
-            return row.view
+        if row and row.view:
+            is_older = job.version < row.view.version  # a list may be older than what the row was told since
+            if is_older or self.retrying.optimism.hides(job.id, job.version):
+                return row.view
         return job_view(
             job, self.visit.desk.kinds.get(job.kind), jobs.actions(self.visit.desk, self.actor, job)
         )
