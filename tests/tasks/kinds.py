@@ -50,6 +50,14 @@ async def sleep(job: JobContext, args: Marks) -> dict[str, int]:
     return {"attempt": job.attempt}
 
 
+@job_kind("test.narrow", title="Few at a time", args=Marks, timeout=60, per_worker=2)
+async def narrow(job: JobContext, args: Marks) -> None:
+    """As `test.sleep`, two at a time in a worker."""
+    mark(args, "began", job)
+    await asyncio.sleep(args.seconds)
+    mark(args, "ended", job)
+
+
 @job_kind("test.rescued", title="Sleep, rescued", args=Marks, policy=RetryPolicy(rescues=2))
 async def rescued(job: JobContext, args: Marks) -> None:
     """As `test.sleep`, and goes on by itself when its worker is lost; the second attempt is quick."""

@@ -1,6 +1,7 @@
 """From doorbell to outcome, on both databases, with a worker in the test's loop."""
 
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -111,6 +112,48 @@ class TestDoorbells:
             for job_id in ids:
                 assert (await bench.ended(job_id)).status is Status.COMPLETED
         assert len(bench.marked("began")) == 60
+
+
+class TestRoom:
+    async def test_a_worker_runs_only_so_many_of_a_kind_and_others_pass(
+        self, bench: Bench, settings: Settings
+    ):
+        async with a_worker(settings):
+            ids = [(await bench.submit("narrow", seconds=0.5)).id for _ in range(6)]
+            await bench.marked_within("began")
+            assert (await bench.ended((await bench.submit("noop")).id)).status is Status.COMPLETED
+            for job_id in ids:
+                assert (await bench.ended(job_id)).status is Status.COMPLETED
+            await eventually(lambda: _is_empty(bench), 10)
+        words = [line.split() for line in Path(bench.marks).read_text().splitlines()]
+        running = [0]
+        for word, *_ in words:
+            running.append(running[-1] + (1 if word == "began" else -1))
+        assert (max(running), len(bench.marked("began"))) == (2, 6)
+
+    async def test_who_waits_is_queued_and_no_time_runs_out(self, bench: Bench, settings: Settings):
+        async with a_worker(settings):
+            for _ in range(2):
+                await bench.submit("narrow", seconds=30)
+            await eventually(lambda: len(bench.marked("began")) == 2)
+            job = await bench.submit("narrow")
+            assert (await bench.ended((await bench.submit("noop")).id)).status is Status.COMPLETED
+            job = await bench.job(job.id)
+            assert (job.status, job.worker, job.started_at) == (Status.QUEUED, None, None)
+        assert len(bench.marked("began")) == 2
+
+    async def test_what_waits_reaches_a_worker_with_room(self, bench: Bench, settings: Settings):
+        async with a_worker(settings):
+            for _ in range(2):
+                await bench.submit("narrow", seconds=30)
+            await eventually(lambda: len(bench.marked("began")) == 2)
+            waiting = await bench.submit("narrow")
+            assert (await bench.ended((await bench.submit("noop")).id)).status is Status.COMPLETED
+            async with a_worker(settings):
+                # Not by housekeeping, which rings first after 10 s, nor as a stale entry, which is one after 15 s.
+                ended = await bench.ended(waiting.id, within=9)
+        assert ended.status is Status.COMPLETED
+        assert len(bench.marked("began")) == 3
 
 
 class TestCancel:
