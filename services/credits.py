@@ -10,7 +10,7 @@ from services import audit
 from services.access import Actor
 from services.desk import Desk
 from services.errors import InsufficientCredits, Invalid
-from services.models import CreditEntry, Workspace
+from services.models import Attempt, CreditEntry, Job, Workspace
 from services.vocabulary import CreditReason
 
 _MOST = 1_000_000_000
@@ -50,6 +50,18 @@ async def post(
         )
     )  # fmt: skip
     return balance
+
+
+async def refund_unused(session: AsyncSession, actor: Actor, job: Job) -> None:
+    """Gives back what a retry cost that was cancelled before any worker had it."""
+    attempt = await session.get(Attempt, (job.id, job.attempt), populate_existing=True)
+    if attempt is None or not attempt.cost or attempt.started_at is not None:
+        return
+    await post(
+        session, job.workspace_id, attempt.cost, CreditReason.REFUND,
+        actor=actor.email, note="Cancelled before it ran.", job_id=job.id, attempt=job.attempt,
+    )  # fmt: skip
+    attempt.cost = 0
 
 
 async def balance_of(session: AsyncSession, workspace_id: UUID) -> int:

@@ -96,7 +96,9 @@ class Housekeeping:
         wait = kind.policy.auto.wait(FailureType.WORKER_LOST, ended.auto_retry_count)
         if wait is None:
             return ended
-        return await lifecycle.retry_later(session, Claim(ended.id, ended.attempt), wait)
+        await lifecycle.retry_later(session, {Claim(ended.id, ended.attempt): wait})
+        await session.refresh(ended)
+        return ended
 
     async def _may_ring_again(self) -> bool:
         if await self._desk.queue.backlog() == 0:

@@ -105,7 +105,9 @@ class TestPart:
         first = part.child.pid
         os.kill(first, signal.SIGKILL)
         await eventually(
-            lambda: part.child and part.child.pid != first and heard.lines.count("web      | up") == 2
+            lambda: (
+                part.child is not None and part.child.pid != first and heard.lines.count("web      | up") == 2
+            )
         )
         assert "web died (ended by SIGKILL); starting it again in 0.5 s" in heard
         second = part.child.pid
