@@ -221,7 +221,7 @@ class Runner:
         if task.cancelled():
             return _failed(run, failure(kind.name, FailureType.UNKNOWN, "The run cancelled itself"), kind)
         if error := task.exception():
-            return _failed(run, classify(error, kind.name), kind)
+            return _failed(run, classify(error, kind.name, run.context.secrets), kind)
         return _completed(run, kind, task.result())
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
@@ -271,7 +271,7 @@ def _completed(run: Run, kind: JobKind, result: Any) -> Outcome:
             raise TypeError(f"a kind returns a dict or None, not {type(result).__name__}")
         kept = None if result is None else as_json(result, "the result")
     except TypeError as error:
-        return _failed(run, classify(error, kind.name))
+        return _failed(run, classify(error, kind.name, run.context.secrets))
     return Outcome(
         run.claim.job_id, run.claim.attempt, Status.COMPLETED, result=kept, has_output=run.context.has_output
     )

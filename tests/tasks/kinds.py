@@ -90,6 +90,20 @@ async def thread(job: JobContext, args: Marks) -> None:
     await job.step("wait", lambda: time.sleep(args.seconds))
 
 
+class Key(BaseModel):
+    """A secret."""
+
+    api_key: str
+
+
+@job_kind("test.tells", title="Tells all", args=Key)
+async def tells(job: JobContext, args: Key) -> dict[str, str]:
+    """Says its secrets in every way but an error."""
+    job.progress(5, f"with {args.api_key}")
+    job.log(f"GET https://u:s3cret@h/?token=abc with {args.api_key}")
+    return {"token": "abc", "from": "https://u:s3cret@h/"}
+
+
 @job_kind("test.slow", title="Out of time", args=Nothing, timeout=0.3)
 async def slow(job: JobContext, args: Nothing) -> None:
     """Takes longer than it may."""

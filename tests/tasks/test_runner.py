@@ -18,6 +18,7 @@ from services.vocabulary import FailureType, Status, StepStatus, Trigger
 from tests.support.waiting import eventually
 from tests.support.workers import KINDS, a_worker
 from tests.tasks.conftest import Bench
+from ui.api.schemas import JobOut
 
 
 @pytest.fixture(autouse=True)
@@ -206,6 +207,14 @@ class TestWhatAJobSays:
         files = (await jobs.job_detail(bench.desk, bench.me, job.id)).artifacts
         assert [(f.name, f.size) for f in files] == [("file.bin", 1000), ("pass\ufffdwd.txt", 5)]
         assert not list((bench.folder / "work").glob("*")), "the folder of the run is removed"
+
+    async def test_secrets_are_not_kept_in_what_it_says(self, bench: Bench, settings: Settings):
+        async with a_worker(settings):
+            job = await bench.ended((await bench.submit("tells", api_key="key-123456")).id)
+        lines, _ = await jobs.logs(bench.desk, bench.me, job.id)
+        assert [line.message for line in lines] == ["GET https://••••••@h/?token=•••••• with ••••••"]
+        shown = JobOut.of(bench.desk, bench.me, job, "me").model_dump_json()
+        assert not any(word in shown for word in ("s3cret", "abc", "key-123456"))
 
     async def test_the_last_progress_of_a_failed_run_stays(self, bench: Bench, settings: Settings):
         async with a_worker(settings):
