@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import sqlalchemy as sa
 from nicegui import Client, core
 from nicegui.page import page
+from sqlmodel import col
 
 from services import jobs, sessions
 from services.access import Actor
 from services.desk import Desk
-from services.models import Job, User
+from services.models import Job, Membership, User
 from services.vocabulary import Role, Status
 from tests.support.desks import a_person, open_desk
 from tests.support.waiting import eventually
@@ -86,6 +88,19 @@ async def dana(desk: Desk) -> Actor:
 
 async def a_job(desk: Desk, actor: Actor) -> Job:
     return await jobs.submit(desk, actor, "test.priced", {})
+
+
+async def throw_out(desk: Desk, actor: Actor) -> None:
+    """Ends the person's membership."""
+    mine = sa.delete(Membership).where(col(Membership.user_id) == actor.user_id)
+    async with desk.db.write() as session:
+        await session.execute(mine)
+
+
+def links_of_notices(opened: OpenPage) -> list[object]:
+    """Where the notices on a page lead."""
+    inside = opened.frame.main.descendants()
+    return [each.props.get("href") for each in inside if each.tag == "a" and "link" in each.classes]
 
 
 def titles(grid: JobsPage) -> list[str]:
@@ -182,3 +197,79 @@ class TestOlderAndNewer:
         opened.changed([await jobs.cancel(house.web.desk, dana, job.id)], ())
         opened._show(before)
         assert opened._head.view and opened._head.view.status is Status.CANCELLED
+
+
+class TestEnding:
+    async def test_a_page_that_comes_back_draws_nothing_for_somebody_who_was_thrown_out(
+        self, house: House, dana: Actor
+    ) -> None:
+        vera = await a_person(house.web.desk, Role.VIEWER)
+        grid = await house.grid(vera)
+        with grid.client:
+            grid.open()
+        await grid.load()
+        await throw_out(house.web.desk, vera)
+        await a_job(house.web.desk, dana)
+        await grid._on_connect()
+        assert grid.ended
+        assert titles(grid) == []
+        assert house.web.live.views == 0
+
+    async def test_somebody_who_was_signed_out_is_led_to_the_sign_in_page(
+        self, house: House, dana: Actor
+    ) -> None:
+        grid = await house.grid(dana)
+        await sessions.sign_out(house.web.desk, grid.visit.cookie)
+        await grid.reload()
+        assert links_of_notices(grid) == ["/login"]
+
+    async def test_a_page_that_has_ended_reads_nothing_and_does_nothing(
+        self, house: House, dana: Actor
+    ) -> None:
+        job = await a_job(house.web.desk, dana)
+        pages = [await house.grid(dana), await house.job(dana, job)]
+        for opened in pages:
+            opened._end("It is over.", "Go on")
+        statements: list[str] = []
+        engine = house.web.desk.db.engine.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+        for opened in pages:
+            opened.stirred()
+            for read in (
+                opened._on_connect,
+                opened._tick,
+                opened.refresh,
+                opened.reread,
+                opened.show_figures,
+            ):
+                await read()
+            assert not opened._stirred
+        assert not statements
+
+    async def test_what_was_being_read_when_a_page_ended_is_not_drawn(
+        self, house: House, dana: Actor
+    ) -> None:
+        await a_job(house.web.desk, dana)
+        grid = await house.grid(dana)
+        reading = [asyncio.ensure_future(read()) for read in (grid.load, grid.refresh)]
+        await asyncio.sleep(0)
+        grid._end("It is over.", "Go on")
+        await asyncio.gather(*reading)
+        assert titles(grid) == []
+
+    async def test_a_job_page_that_ends_while_deleting_is_told_nothing_more(
+        self, house: House, dana: Actor
+    ) -> None:
+        opened = await house.job(dana, await a_job(house.web.desk, dana))
+        with opened.client:
+            opened.open()
+        await sessions.sign_out(house.web.desk, opened.visit.cookie)
+        await opened._delete()
+        assert house.web.live.views == 0
+
+    async def test_a_job_page_that_could_not_delete_goes_on(self, house: House, dana: Actor) -> None:
+        opened = await house.job(dana, await a_job(house.web.desk, dana))
+        with opened.client:
+            opened.open()
+        await opened._delete()  # it is queued, and stays
+        assert house.web.live.views == 1

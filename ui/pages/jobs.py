@@ -96,7 +96,7 @@ class JobsPage(OpenPage):
             if turn == self._turn:
                 self.parts.show_mistake(error.message)
             return
-        if turn != self._turn:
+        if turn != self._turn or self.ended:
             return
         self.parts.show_mistake(None)
         self._show_page(page)
@@ -114,6 +114,8 @@ class JobsPage(OpenPage):
 
     async def refresh(self) -> None:
         """Reads anew. What is looked at changes where it stands; what is new waits where it would shift the page."""
+        if self.ended:
+            return
         turn, address = self._turn, self.address
         self._asked += 1
         asked = self._asked
@@ -121,7 +123,7 @@ class JobsPage(OpenPage):
             page, counts = await self._read(address)
         except Invalid:
             return
-        if turn != self._turn or asked < self._answered:
+        if self.ended or turn != self._turn or asked < self._answered:
             return
         self._answered = asked
         self.parts.show_counts(counts)
@@ -136,7 +138,7 @@ class JobsPage(OpenPage):
     async def reread(self) -> None:
         """The rows that are shown, too: some may be on no page any more."""
         known = list(self.shown())
-        if known:
+        if known and not self.ended:
             found = await jobs.read_jobs(self.visit.desk, self.actor, known)
             self.changed(found, set(known) - {job.id for job in found})
         await self.refresh()
@@ -204,6 +206,8 @@ class JobsPage(OpenPage):
 
     def changed(self, jobs: Sequence[Job], gone: Collection[UUID]) -> None:
         """Shows changed rows where they are; one that is gone stays, pale, until the next reading."""
+        if self.ended:
+            return
         said = []
         for job in jobs:
             row = self.parts.table.row(job.id)
@@ -260,6 +264,8 @@ class JobsPage(OpenPage):
         self.changed([job], ())
 
     async def _reread_job(self, job_id: UUID) -> None:
+        if self.ended:
+            return
         found = await jobs.read_jobs(self.visit.desk, self.actor, [job_id])
         self.changed(found, {job_id} - {job.id for job in found})
 

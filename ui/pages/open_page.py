@@ -52,17 +52,30 @@ class OpenPage:
 
     def open(self) -> None:
         """Takes its place on the bridge, for as long as the browser has the page."""
-        live = self.visit.web.live
-        live.subscribe(self)
-        self.client.on_delete(lambda: live.unsubscribe(self))
+        self.follow()
+        self.client.on_delete(lambda: self.visit.web.live.unsubscribe(self))
         # Whatever happened between reading and subscribing, or while the connection was down, is read now.
         self.client.on_connect(self._on_connect)
         ui.timer(_FIGURES_SECONDS, self._tick)
 
+    def follow(self) -> None:
+        """Is told of changes from now on; not where the page has ended or its browser has gone."""
+        if not self.ended and not self.client.is_deleted:
+            self.visit.web.live.subscribe(self)
+
+    @property
+    def ended(self) -> bool:
+        """The page may do and show nothing any more."""
+        return self._ended
+
     async def _on_connect(self) -> None:
-        await asyncio.gather(self.reread(), self.show_figures())
+        # First who the person is now: the connection may have been away for longer than the membership lasted.
+        if await self.do(self._look_again, trouble="This page could not be read anew."):
+            await asyncio.gather(self.reread(), self.show_figures())
 
     async def _tick(self) -> None:
+        if self.ended:
+            return
         self._ticks += 1
         if self._ticks % _RENEW_EVERY == 0:
             await self.do(self._look_again)
@@ -75,6 +88,8 @@ class OpenPage:
 
     async def do(self, action: Callable[[Actor], Awaitable[None]], *, trouble: str | None = None) -> bool:
         """Runs what somebody asked for, as who they are now. Every error becomes words; True where there was none."""
+        if self.ended:
+            return False
         try:
             await action(await self.visit.renew())
         except Unauthenticated:
@@ -132,6 +147,8 @@ class OpenPage:
 
     async def show_figures(self) -> None:
         """Workers online and credits, read once for all pages that ask about the same time."""
+        if self.ended:
+            return
         desk, actor, shared = self.visit.desk, self.actor, self.visit.web.live.shared
         try:
             async with asyncio.timeout(3):
@@ -144,6 +161,8 @@ class OpenPage:
                 )
         except Exception:
             logger.info("figures could not be read", exc_info=True)
+            return
+        if self.ended:
             return
         self.frame.figures(workers=len(online), balance=balance)
 
@@ -168,7 +187,7 @@ class OpenPage:
         """Reads lists and figures a moment later, however many changes come meanwhile."""
         # Also of what comes while the page waits already: what is read then must know of it.
         self._stirred_at = time.monotonic()
-        if self._stirred or self._ended:
+        if self._stirred or self.ended:
             return
         self._stirred = True
         _ = background_tasks.create(self._settle(), name="page settles", context=self.frame.main)
@@ -176,7 +195,7 @@ class OpenPage:
     async def _settle(self) -> None:
         await asyncio.sleep(STIRRED_SECONDS)
         self._stirred = False
-        if not self.client.is_deleted:
+        if not self.ended and not self.client.is_deleted:
             await asyncio.gather(self.refresh(), self.show_figures())
 
     def connected(self, *, live: bool) -> None:
