@@ -17,6 +17,7 @@ from services.failures import Failure, failure
 from services.feed import Change
 from services.lifecycle import Claim
 from services.models import Job
+from services.uploads import prune_uploads
 from services.vocabulary import FailureType, Status
 from tasks.outage import Outage
 from tasks.reporter import Announcer
@@ -67,6 +68,7 @@ class Housekeeping:
         if monotonic() >= self._sweep_at:
             self._sweep_at = monotonic() + _SWEEP_SECONDS
             await remove_leftovers(self._desk.db, self._work)
+            await prune_uploads(self._desk)
 
     @property
     def _work(self) -> Path:
