@@ -98,6 +98,7 @@ def serve(host: str = "127.0.0.1", port: int = 8080) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws_per_message_deflate=False,
     )
