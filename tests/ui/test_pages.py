@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 import pytest
 import sqlalchemy as sa
+from fastapi import FastAPI
 from nicegui import Client, core
 from nicegui.page import page
 from sqlmodel import col
@@ -20,6 +22,8 @@ from services.vocabulary import Role, Status
 from tests.support.desks import a_person, open_desk
 from tests.support.waiting import eventually
 from ui.live import LiveBridge
+from ui.pages import download, login
+from ui.pages import jobs as jobs_module
 from ui.pages import open_page as open_page_module
 from ui.pages.grid_address import GridAddress
 from ui.pages.job import JobPage
@@ -164,7 +168,9 @@ class TestOlderAndNewer:
         grid.changed([await jobs.cancel(house.web.desk, dana, job.id)], ())
         await grid.load()  # what is shared is from before the cancelling
         row = grid.parts.table.row(job.id)
-        assert row and row.view and row.view.status is Status.CANCELLED
+        assert row
+        assert row.view
+        assert row.view.status is Status.CANCELLED
 
     async def test_an_answer_that_comes_late_does_not_undo_a_later_one(
         self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
@@ -196,7 +202,8 @@ class TestOlderAndNewer:
         opened, before = await house.job(dana, job), await jobs.job_detail(house.web.desk, dana, job.id)
         opened.changed([await jobs.cancel(house.web.desk, dana, job.id)], ())
         opened._show(before)
-        assert opened._head.view and opened._head.view.status is Status.CANCELLED
+        assert opened._head.view
+        assert opened._head.view.status is Status.CANCELLED
 
 
 class TestEnding:
@@ -273,3 +280,71 @@ class TestEnding:
             opened.open()
         await opened._delete()  # it is queued, and stays
         assert house.web.live.views == 1
+
+
+class TestFirstReading:
+    @pytest.mark.parametrize("skeletons_first", [False, True])
+    async def test_a_failure_is_shown_with_a_way_to_try_again(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch, skeletons_first: bool
+    ) -> None:
+        trouble = asyncio.Event()
+
+        async def fail(*_: object) -> None:
+            await trouble.wait()
+            raise OSError("the database is away")
+
+        really = jobs.list_jobs
+        monkeypatch.setattr(jobs, "list_jobs", fail)
+        monkeypatch.setattr(jobs_module, "_SKELETON_AFTER_SECONDS", 0.01 if skeletons_first else 30)
+        grid = await house.grid(dana, q="word")
+        if not skeletons_first:
+            trouble.set()
+        with grid.client:
+            await grid.begin()
+        trouble.set()
+        said = grid.parts._empty
+        await eventually(lambda: said._title.text == "The jobs could not be read")
+        assert "try again" in said._text.text
+        assert (said._link.text, said._link.props["href"]) == ("Reload", "/?q=word")
+        assert not grid.parts.table._skeletons
+        monkeypatch.setattr(jobs, "list_jobs", really)
+        house.web.live.shared.forget()
+        await grid.reload()
+        assert said._title.text == "Nothing matches"
+
+
+@pytest.fixture
+async def browser(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks for the plain pages."""
+    app = FastAPI()
+    login.install(app, house.web)
+    download.install(app, house.web)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://desk.example"
+    ) as client:
+        yield client
+
+
+class TestPlainPages:
+    async def test_a_form_of_too_many_fields_is_answered_in_words(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.post("/login", data={f"field{n}": "" for n in range(11)})
+        assert answer.status_code == 400
+        assert "This is not the form of this page." in answer.text
+
+    async def test_a_form_that_does_not_arrive_is_answered_in_words(
+        self, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(login, "_PATIENCE_SECONDS", 0.05)
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"email="
+            await asyncio.Event().wait()
+
+        answer = await browser.post("/login", content=slowly())
+        assert answer.status_code == 408
+        assert "did not arrive in time" in answer.text
+
+    async def test_the_download_of_no_job_is_a_page(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.get("/jobs/nonsense/download")
+        assert answer.status_code == 404
+        assert "There is no such job here." in answer.text

@@ -1,6 +1,7 @@
 """`/`: the jobs of a workspace, live."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from services import jobs
 from services.access import Actor
-from services.errors import Invalid, NotFound
+from services.errors import Invalid, MulliganError, NotFound
 from services.feed import Change
 from services.jobs import JobPage
 from services.models import Job
@@ -27,8 +28,11 @@ from ui.pages.retrying import Retrying
 from ui.theme import STATUS_LOOKS
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
+logger = logging.getLogger(__name__)
+
 _SKELETON_AFTER_SECONDS = 0.4
 _ANNOUNCED = 3
+_UNREAD = "Something went wrong on our side. Nothing was lost; try again."
 
 
 def install(web: Web) -> None:
@@ -79,10 +83,21 @@ class JobsPage(OpenPage):
     async def begin(self) -> None:
         """Reads and draws; with skeletons first, where reading takes a while."""
         self.open()
-        reading = asyncio.gather(self.load(), self.show_figures())
+        reading = asyncio.gather(self._read_first(), self.show_figures())
         done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
         if not done:
             self.parts.table.wait()
+
+    async def _read_first(self) -> None:
+        """Never raises: where reading takes a while, nobody waits for it any more."""
+        try:
+            await self.load()
+        except Exception as error:
+            logger.exception("the jobs could not be read")
+            if not self.ended:
+                self.parts.show_unread(
+                    error.message if isinstance(error, MulliganError) else _UNREAD, self.address
+                )
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -123,7 +138,7 @@ class JobsPage(OpenPage):
             page, counts = await self._read(address)
         except Invalid:
             return
-        if self.ended or turn != self._turn or asked < self._answered:
+        if turn != self._turn or asked < self._answered or self.ended:
             return
         self._answered = asked
         self.parts.show_counts(counts)
