@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from services import sqlite
+
 logger = logging.getLogger(__name__)
 
 # Well under a third of the lease (30 s): a heartbeat that waits for the lock still comes in time.
@@ -176,7 +178,11 @@ def _make_engine(url: URL, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
-        connect_args={"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None},
+        connect_args={
+            "async_creator_fn": sqlite.connect,
+            "timeout": _SQLITE_BUSY_SECONDS,
+            "isolation_level": None,
+        },
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
