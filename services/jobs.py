@@ -19,7 +19,7 @@ from services.failures import clean
 from services.feed import Change
 from services.ids import new_id
 from services.kinds import JobKind
-from services.models import Artifact, Attempt, Job, LogLine, Step, Upload, User
+from services.models import Artifact, Attempt, BatchSkip, Job, LogLine, Step, Upload, User
 from services.models import now as wall_clock
 from services.search import conditions
 from services.vocabulary import ACTIVE, TERMINAL, Status
@@ -397,6 +397,7 @@ async def delete(desk: Desk, actor: Actor, job_id: UUID) -> None:
         keys = list((await session.scalars(files)).all())
         for content in (Artifact, LogLine, Step):
             await session.execute(sa.delete(content).where(col(content.job_id) == job_id))
+        await session.execute(sa.delete(BatchSkip).where(col(BatchSkip.batch_id) == job_id))
         said = {"error": None, "traceback": None, "advice": None}
         await session.execute(sa.update(Attempt).where(col(Attempt.job_id) == job_id).values(**said))
         await lifecycle.bury(session, job, TERMINAL)

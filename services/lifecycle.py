@@ -347,6 +347,43 @@ async def requeue(session: AsyncSession, retry: Requeue) -> Job:
     return job
 
 
+class Candidate(NamedTuple):
+    """A job of a batch, as it was read: it is queued again only if it is still so."""
+
+    job_id: UUID
+    version: int
+    status: Status
+    counts: bool
+    cost: int
+
+
+class Requeued(NamedTuple):
+    """A job that has a new attempt."""
+
+    attempt: int
+    change: Change
+
+
+async def requeue_many(
+    session: AsyncSession, candidates: Sequence[Candidate], requested_by: str
+) -> dict[UUID, Requeued]:
+    """As `requeue`, for very many, with trigger `batch`: those that have changed are left out of the answer.
+
+    Whether a status may be retried is decided by whoever read it; here it must still be the same.
+    """
+    texts = _statements(session)
+    chosen = rows_json(
+        {"id": c.job_id, "version": c.version, "status": c.status, "counts": int(c.counts)}
+        for c in candidates
+    )
+    rows = (await session.execute(texts.requeue, {"rows": chosen})).all()
+    requeued = {row.id: Requeued(row.attempt, _change(row)) for row in rows}
+    if requeued:
+        costs = rows_json({"id": c.job_id, "cost": c.cost} for c in candidates if c.job_id in requeued)
+        await session.execute(texts.requeue_attempt, {"rows": costs, "by": requested_by})
+    return requeued
+
+
 async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failure: Failure) -> Job | None:
     """Takes a retry back whose doorbell could not be rung. None: a worker, or somebody else, has the attempt already.
 
