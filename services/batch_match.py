@@ -96,7 +96,7 @@ def refusal(desk: Desk, job: Standing) -> MulliganError | None:
 
 def cost_of(desk: Desk, job: Standing) -> int:
     """What a retry of the job costs, in credits."""
-    return desk.kinds[job.kind].policy.cost
+    return desk.kinds[job.kind].policy.cost_after(job.retry_count)
 
 
 def has_checks(desk: Desk, kind: str) -> bool:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -122,17 +123,37 @@ class Feed:
         if not position:
             return False
         async with asyncio.timeout(_PUBLISH_TIMEOUT):
-            found = await self.redis.xrange(STREAM, min=position, max=position, count=1)
-            return bool(found) or (position == "0-0" and not await self.redis.exists(STREAM))
+            if position == "0-0":
+                return await self._is_whole()
+            return bool(await self.redis.xrange(STREAM, min=position, max=position, count=1))
+
+    async def _is_whole(self) -> bool:
+        """Whether no entry has gone: who stands at the very beginning has missed nothing then."""
+        if not await self.redis.exists(STREAM):
+            return True
+        info = await self.redis.xinfo_stream(STREAM)
+        return bool(info["length"] == info.get("entries-added"))  # told since Redis 7
 
     async def _read(self, position: str) -> AsyncIterator[Batch]:
-        while True:
-            # The server answers within the block time; a connection that is silent for longer is dead.
-            async with asyncio.timeout(_BLOCK_MS / 1000 + 2):
-                entries: Any = await self.redis.xread({STREAM: position}, block=_BLOCK_MS, count=500)
-            for entry_id, fields in _entries(entries):
-                position = entry_id
-                yield Batch(entry_id, _changes(fields))
+        async with self._reader() as reader:
+            while True:
+                # The server answers within the block time; a connection that is silent for longer is dead.
+                async with asyncio.timeout(_BLOCK_MS / 1000 + 2):
+                    entries: Any = await reader.xread({STREAM: position}, block=_BLOCK_MS, count=500)
+                for entry_id, fields in _entries(entries):
+                    position = entry_id
+                    yield Batch(entry_id, _changes(fields))
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[Redis]:
+        """A connection of its own that says when it breaks: connecting again in silence would hide a gap."""
+        async with self.redis.client() as reader:
+            connection: Any = reader.connection
+            patience, connection.retry = connection.retry, Retry(NoBackoff(), 0)
+            try:
+                yield reader
+            finally:
+                connection.retry = patience
 
     async def _until_back(self) -> None:
         while True:
@@ -150,8 +171,9 @@ def connect(url: str) -> Redis:
     return Redis.from_url(
         url,
         socket_connect_timeout=_PUBLISH_TIMEOUT,
-        # Longer than a blocking read: with the library's own 5 s, an idle feed would count as lost again and again.
-        socket_timeout=_BLOCK_MS / 1000 + 1,
+        # Every call has a timeout of its own. The client's (5 s if not told) is shorter than a blocking read, and uses
+        # `asyncio.wait_for`, which on Python 3.11 can swallow a cancellation: who follows would not stop when told to.
+        socket_timeout=None,
         retry=Retry(NoBackoff(), 1),
         health_check_interval=15,
     )

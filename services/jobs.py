@@ -22,7 +22,7 @@ from services.kinds import JobKind
 from services.models import Artifact, Attempt, BatchSkip, Job, LogLine, Step, Upload, User
 from services.models import now as wall_clock
 from services.search import conditions
-from services.vocabulary import ACTIVE, TERMINAL, Status
+from services.vocabulary import ACTIVE, TERMINAL, Status, Trigger
 
 _TITLE_LIMIT = 300
 _LIST_LIMIT = 200
@@ -78,6 +78,8 @@ class Actions:
     cancel: bool
     delete: bool
     download: bool
+    start: bool
+    """Before its time."""
 
 
 def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
@@ -88,6 +90,7 @@ def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
         cancel=actor.may_change and job.status in ACTIVE and job.cancel_requested_at is None,
         delete=actor.may_change and job.status in TERMINAL,
         download=job.output_attempt is not None and job.status is Status.COMPLETED,
+        start=actor.may_change and job.status is Status.SCHEDULED,
     )
 
 
@@ -170,9 +173,11 @@ def _title(text: str) -> str:
 async def _input_of(session: AsyncSession, actor: Actor, kind: JobKind, args: Any) -> Upload | None:
     if kind.upload_field is None or (upload_id := getattr(args, kind.upload_field, None)) is None:
         return None
-    query = sa.select(Upload).where(
-        col(Upload.id) == upload_id, col(Upload.workspace_id) == actor.workspace_id
-    )
+    try:
+        key = UUID(str(upload_id))  # a kind's model may call it a string
+    except ValueError:
+        raise NotFound(what="upload") from None
+    query = sa.select(Upload).where(col(Upload.id) == key, col(Upload.workspace_id) == actor.workspace_id)
     if not actor.sees_all_jobs:
         query = query.where(col(Upload.owner_id) == actor.user_id)
     upload = (await session.scalars(query)).one_or_none()
@@ -358,6 +363,8 @@ def _parse_cursor(cursor: str | None) -> tuple[bool, UUID | None]:
 async def cancel(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None = None) -> Job:
     """Cancels a job. A running one stays `running` until its worker has stopped, within two seconds.
 
+    An automatic retry that waits is taken back: the job is failed again, and can be retried by a person.
+
     Raises:
         JobNotFound, Forbidden: not there, or not the actor's to change.
         Conflict: the job is over, or not at `version` any more.
@@ -370,6 +377,9 @@ async def cancel(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None 
             raise Conflict(current=job.status, version=job.version)
         if job.cancel_requested_at is not None:
             return job
+        if await _waits_to_retry(session, job):
+            audit.record(session, actor, "job.stop_retrying", job_id)
+            return await lifecycle.stop_retrying(session, job)
         changed = await lifecycle.cancel(session, job, actor.name)
         audit.record(session, actor, "job.cancel", job_id)
         return changed
@@ -377,6 +387,39 @@ async def cancel(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None 
     job = await desk.db.transact(work)
     await desk.feed.publish([Change.of(job)])
     return job
+
+
+async def start_now(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None = None) -> Job:
+    """Queues a scheduled job, or an automatic retry that waits, before its time.
+
+    A queue that does not answer is no error: housekeeping rings when it is back.
+
+    Raises:
+        JobNotFound, Forbidden: not there, or not the actor's to change.
+        Conflict: the job does not wait for a time, or is not at `version` any more.
+    """
+
+    async def work(session: AsyncSession) -> Job:
+        job = await find_job(session, actor, job_id)
+        actor.require_change()
+        if job.status is not Status.SCHEDULED or (version is not None and version != job.version):
+            raise Conflict(current=job.status, version=job.version)
+        changed = await lifecycle.start_now(session, job)
+        audit.record(session, actor, "job.start_now", job_id)
+        return changed
+
+    job = await desk.db.transact(work)
+    await ring(desk, [job])
+    await desk.feed.publish([Change.of(job)])
+    return job
+
+
+async def _waits_to_retry(session: AsyncSession, job: Job) -> bool:
+    """Whether an automatic retry is due later: to cancel it is to leave the job failed, not to cancel the job."""
+    if job.status is not Status.SCHEDULED:
+        return False
+    attempt = await session.get(Attempt, (job.id, job.attempt))
+    return attempt is not None and attempt.trigger is Trigger.AUTO
 
 
 async def delete(desk: Desk, actor: Actor, job_id: UUID) -> None:

@@ -125,7 +125,7 @@ class KindRegistry:
         """Makes a kind known.
 
         Raises:
-            SettingsError: it cannot work: a name taken by other code, steps named twice.
+            SettingsError: it cannot work: a name taken by other code, steps named twice, an impossible policy.
         """
         known = self._kinds.get(kind.name)
         if known and (known.run.__module__, known.run.__qualname__) != (
@@ -137,6 +137,8 @@ class KindRegistry:
             )
         if len(set(kind.steps)) != len(kind.steps):
             raise SettingsError(f"kind {kind.name!r} names a step twice: {', '.join(kind.steps)}")
+        if problems := kind.policy.problems():
+            raise SettingsError(f"kind {kind.name!r} has an impossible retry policy: {'; '.join(problems)}")
         self._kinds[kind.name] = kind
 
     def get(self, name: str) -> JobKind | None:

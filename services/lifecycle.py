@@ -25,7 +25,7 @@ from services.feed import Change
 from services.models import Attempt, Job, Step, words
 from services.queue import Doorbell
 from services.statements import Statements, statements
-from services.vocabulary import RETRIES, WAITING, FailureType, Status, StepStatus, Trigger
+from services.vocabulary import RETRIES, UNSUCCESSFUL, WAITING, FailureType, Status, StepStatus, Trigger
 
 FIRST_KICK_AGAIN_SECONDS = 10
 _MOST_DOUBLINGS = 6
@@ -58,6 +58,8 @@ class Claimed(NamedTuple):
     args: dict[str, Any]
     upload_id: UUID | None
     output_attempt: int | None
+    auto_retries: int
+    """Automatic retries that the job has had."""
 
 
 class Outcome(NamedTuple):
@@ -69,6 +71,8 @@ class Outcome(NamedTuple):
     failure: Failure | None = None
     result: dict[str, Any] | None = None
     has_output: bool = False
+    retry_in: float | None = None
+    """Seconds until an automatic retry; None: there is none."""
 
     def row(self) -> dict[str, Any]:
         """The outcome as a row of the statement's parameter."""
@@ -111,7 +115,14 @@ async def claim(
         await session.execute(texts.claim_attempt, won | {"worker": worker})
     return {
         Claim(r.id, r.attempt): Claimed(
-            _change(r), r.attempt, r.kind, r.title, r.args or {}, r.upload_id, r.output_attempt
+            _change(r),
+            r.attempt,
+            r.kind,
+            r.title,
+            r.args or {},
+            r.upload_id,
+            r.output_attempt,
+            r.auto_retry_count,
         )
         for r in rows
     }
@@ -126,7 +137,48 @@ async def finish(session: AsyncSession, outcomes: Sequence[Outcome], worker: str
     ended = {Claim(r.id, r.attempt): _change(r) for r in rows}
     if ended:
         await session.execute(texts.finish_attempt, {"rows": rows_json(by_key[key].row() for key in ended)})
+    for key in ended:
+        if (wait := by_key[key].retry_in) is not None and (job := await retry_later(session, key, wait)):
+            ended[key] = Change.of(job)
     return ended
+
+
+async def retry_later(session: AsyncSession, ended: Claim, seconds: float) -> Job | None:
+    """Schedules an automatic retry of an attempt that has just failed, with the checkpoints that it kept.
+
+    The error stays on the job until the retry begins, so that people see what it waits for. None: somebody was first.
+    """
+    change = (
+        sa.update(Job)
+        .where(
+            col(Job.id) == ended.job_id, col(Job.attempt) == ended.attempt, col(Job.status).in_(UNSUCCESSFUL)
+        )
+        .values(
+            status=Status.SCHEDULED,
+            attempt=ended.attempt + 1,
+            auto_retry_count=col(Job.auto_retry_count) + 1,
+            due_at=db_now(seconds),
+            finished_at=None,
+            progress=0,
+            step=None,
+            **_moved(),
+        )
+        .returning(Job)
+    )
+    job = await _changed(session, change)
+    if job is not None:
+        session.add(
+            Attempt(
+                job_id=job.id,
+                number=job.attempt,
+                trigger=Trigger.AUTO,
+                kind=job.kind,
+                status=Status.SCHEDULED,
+                after_fingerprint=job.fingerprint,
+            )
+        )
+        await keep_steps(session, job.id, ended.attempt, job.attempt, before=None)
+    return job
 
 
 async def renew(
@@ -205,11 +257,7 @@ async def chores(session: AsyncSession) -> Chores:
 
 async def lost_leases(session: AsyncSession) -> list[Job]:
     """Running jobs whose worker has not renewed in time."""
-    query = (
-        sa.select(Job)
-        .where(_is(Status.RUNNING), col(Job.lease_expires_at) < db_now())
-        .limit(_BATCH)
-    )
+    query = sa.select(Job).where(_is(Status.RUNNING), col(Job.lease_expires_at) < db_now()).limit(_BATCH)
     return list((await session.scalars(query)).all())
 
 
@@ -234,10 +282,11 @@ async def expire(session: AsyncSession, job: Job, failure: Failure, *, rescue: b
 async def queue_due(session: AsyncSession) -> list[Job]:
     """Queues scheduled jobs whose time has come."""
     due = _batch(_is(Status.SCHEDULED), col(Job.due_at) <= db_now(), order=col(Job.due_at))
+    values = {"status": Status.QUEUED, "queued_at": db_now()} | _CLEARED | _kick_values() | _moved()
     change = (
         sa.update(Job)
         .where(col(Job.id).in_(due), col(Job.status) == Status.SCHEDULED)
-        .values(status=Status.QUEUED, due_at=None, queued_at=db_now(), **_kick_values(), **_moved())
+        .values(**values)
         .returning(Job)
     )
     jobs = list((await session.scalars(change, execution_options=_FRESH)).all())
@@ -248,9 +297,7 @@ async def queue_due(session: AsyncSession) -> list[Job]:
 
 async def unclaimed(session: AsyncSession) -> list[Job]:
     """Queued jobs whose doorbell may have been lost, each marked as rung again; twice as long until the next time."""
-    due = _batch(
-        _is(Status.QUEUED), col(Job.kick_due_at) < db_now(), order=col(Job.kick_due_at)
-    )
+    due = _batch(_is(Status.QUEUED), col(Job.kick_due_at) < db_now(), order=col(Job.kick_due_at))
     jobs = (await session.scalars(sa.select(Job).where(col(Job.id).in_(due)))).all()
     for kicks in {job.kicks for job in jobs}:
         ids = [job.id for job in jobs if job.kicks == kicks]
@@ -453,6 +500,52 @@ async def cancel(session: AsyncSession, job: Job, by: str) -> Job:
     return changed
 
 
+async def start_now(session: AsyncSession, job: Job) -> Job:
+    """Queues a scheduled job before its time.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    values = {"status": Status.QUEUED, "queued_at": db_now()} | _CLEARED | _kick_values() | _moved()
+    change = (
+        sa.update(Job)
+        .where(col(Job.id) == job.id, col(Job.version) == job.version, col(Job.status) == Status.SCHEDULED)
+        .values(**values)
+        .returning(Job)
+    )
+    changed = await _changed(session, change)
+    if changed is None:
+        raise await _conflict(session, job.id)
+    await _set_attempt(session, job.id, changed.attempt, status=Status.QUEUED, queued_at=db_now())
+    return changed
+
+
+async def stop_retrying(session: AsyncSession, job: Job) -> Job:
+    """Takes an automatic retry back that has not begun: the job has failed again, as it had; the attempt is void.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    ended = await session.get_one(Attempt, (job.id, job.attempt - 1))
+    change = (
+        sa.update(Job)
+        .where(col(Job.id) == job.id, col(Job.version) == job.version, col(Job.status) == Status.SCHEDULED)
+        .values(
+            status=ended.status,
+            finished_at=ended.finished_at,
+            auto_retry_count=col(Job.auto_retry_count) - 1,
+            due_at=None,
+            **_moved(),
+        )
+        .returning(Job)
+    )
+    changed = await _changed(session, change)
+    if changed is None:
+        raise await _conflict(session, job.id)
+    await _set_attempt(session, job.id, job.attempt, status=Status.CANCELLED, void=True, finished_at=db_now())
+    return changed
+
+
 async def bury(session: AsyncSession, job: Job, allowed: frozenset[Status]) -> None:
     """Turns a job that has ended into a tombstone: nothing of its content is left, its history of figures is.
 
@@ -532,7 +625,11 @@ async def _interrupt(
     )
     await session.execute(
         sa.update(Step)
-        .where(col(Step.job_id) == key.job_id, col(Step.attempt) == key.attempt, col(Step.status) == StepStatus.RUNNING)
+        .where(
+            col(Step.job_id) == key.job_id,
+            col(Step.attempt) == key.attempt,
+            col(Step.status) == StepStatus.RUNNING,
+        )
         .values(status=StepStatus.FAILED, finished_at=db_now()),
         execution_options={"synchronize_session": False},
     )

@@ -220,6 +220,14 @@ class Job(SQLModel, table=True):
             postgresql_where=sa.text("deleted_at IS NULL"),
         ),
         sa.Index("ix_job_idempotency", "workspace_id", "owner_id", "idempotency_key", unique=True),
+        sa.Index(
+            "ix_job_failures",
+            "workspace_id",
+            "kind",
+            "fingerprint",
+            sqlite_where=sa.text("fingerprint IS NOT NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("fingerprint IS NOT NULL AND deleted_at IS NULL"),
+        ),
         # Housekeeping: each looks at what is due, never at the whole table.
         sa.Index(
             "ix_job_due",

@@ -1,11 +1,13 @@
 """What a retry of a kind means, as data. `services/retry.py` carries it out, whatever the kind."""
 
+import math
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from services.errors import MulliganError
-from services.vocabulary import UNSUCCESSFUL, Status
+from services.vocabulary import TERMINAL, UNSUCCESSFUL, FailureType, Status
 
 if TYPE_CHECKING:
     from services.access import Actor
@@ -42,12 +44,58 @@ class RetryDialog:
 
 
 @dataclass(frozen=True)
+class Price:
+    """A cost that depends on how many counted retries the job has had."""
+
+    credits: int
+    free: int = 0
+    """So many retries cost nothing."""
+    percent: int = 100
+    """Of `credits`, rounded up to whole ones: 50 for half price."""
+
+    def of(self, retries_used: int) -> int:
+        """What the next retry costs, in credits."""
+        return 0 if retries_used < self.free else math.ceil(self.credits * self.percent / 100)
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Exponential backoff with full jitter: any time up to `base · 2ⁿ⁻¹`, at most `cap` seconds.
+
+    Full jitter spreads a thundering herd best (Brooker, “Exponential Backoff And Jitter”, AWS Architecture Blog, 2015).
+    """
+
+    base: float = 10
+    cap: float = 600
+
+    def seconds(self, retry: int) -> float:
+        """How long to wait before the automatic retry of that number, from 1."""
+        return random.uniform(0, min(self.cap, self.base * 2 ** (retry - 1)))  # noqa: S311 - jitter, not a secret
+
+
+@dataclass(frozen=True)
+class AutoRetry:
+    """Retries that happen by themselves: free, and counted apart from those that people ask for."""
+
+    limit: int = 0
+    on: frozenset[FailureType] = frozenset({FailureType.TRANSIENT, FailureType.WORKER_LOST})
+    """Failures that another try can mend without anybody doing anything."""
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def wait(self, failure_type: FailureType, used: int) -> float | None:
+        """Seconds until the next automatic retry after a failure. None: there is none."""
+        if used >= self.limit or failure_type not in self.on:
+            return None
+        return self.backoff.seconds(used + 1)
+
+
+@dataclass(frozen=True)
 class RetryPolicy:
     """Which statuses may be retried, at what cost, how often, after which checks, and what is reset and kept."""
 
     statuses: frozenset[Status] = UNSUCCESSFUL
-    cost: int = 0
-    """Credits for a retry that a person asks for."""
+    cost: int | Price = 0
+    """Credits for a retry that a person asks for. Automatic ones are free."""
     limit: int | None = None
     """How many counted retries; `Job.max_retries` overrides it. None: any number."""
     counts: bool = True
@@ -56,6 +104,39 @@ class RetryPolicy:
     resets: tuple[str, ...] = ("Status", "Progress, error, finish time", "Output")
     keeps: tuple[str, ...] = ("Title, owner, created time",)
     dialog: RetryDialog = field(default_factory=RetryDialog)
+    auto: AutoRetry = field(default_factory=AutoRetry)
     rescues: int = 0
     """How often in a row an attempt whose worker was lost is followed by another by itself. A worker that stops
     orderly always hands its jobs back, whatever this says."""
+
+    def cost_after(self, retries_used: int) -> int:
+        """What the next retry costs, in credits."""
+        return self.cost.of(retries_used) if isinstance(self.cost, Price) else self.cost
+
+    def problems(self) -> list[str]:
+        """Why it cannot work, in words; empty where it can."""
+        price = self.cost if isinstance(self.cost, Price) else Price(self.cost)
+        found = {
+            f"statuses may only be ones that a job ends with, not {_listed(self.statuses - TERMINAL)}": bool(
+                self.statuses - TERMINAL
+            ),
+            "a cost cannot be negative": price.credits < 0 or price.percent < 0 or price.free < 0,
+            "a limit cannot be negative": (self.limit or 0) < 0 or self.auto.limit < 0 or self.rescues < 0,
+            "a limit makes no sense where retries do not count": self.limit is not None and not self.counts,
+            "a backoff needs 0 < base <= cap": not 0 < self.auto.backoff.base <= self.auto.backoff.cap,
+            "what a person cancelled is not retried by itself": FailureType.CANCELLED in self.auto.on,
+            "the dialog's text may only fill in {cost}": not _fills(self.dialog.text),
+        }
+        return [problem for problem, present in found.items() if present]
+
+
+def _listed(statuses: frozenset[Status]) -> str:
+    return ", ".join(sorted(statuses))
+
+
+def _fills(text: str) -> bool:
+    try:
+        text.format(cost="1 credit")
+    except (KeyError, IndexError, ValueError):
+        return False
+    return True

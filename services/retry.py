@@ -12,12 +12,13 @@ from services import credits as ledger
 from services.access import Actor
 from services.desk import Desk
 from services.errors import Conflict, QueueUnavailable
+from services.failure_groups import Odds
 from services.failures import Failure
 from services.feed import Change
 from services.jobs import find_job
 from services.models import Attempt, Job
 from services.policy import RetryPolicy
-from services.retry_plan import Odds, RetryPlan, StepChoice, make_plan
+from services.retry_plan import RetryPlan, StepChoice, make_plan
 from services.vocabulary import CreditReason, FailureType, Trigger
 
 __all__ = ["Odds", "Retried", "RetryPlan", "StepChoice", "plan_retry", "retry"]
@@ -98,7 +99,7 @@ async def _requeue(
         trigger=Trigger.MANUAL,
         requested_by=actor.name,
         counts=policy.counts,
-        cost=policy.cost,
+        cost=plan.cost,
         from_step=plan.from_step,
     )
     job = await lifecycle.requeue(session, decided)

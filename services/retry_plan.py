@@ -27,12 +27,13 @@ from services.errors import (
     RetryLimitReached,
     ServiceUnavailable,
 )
+from services.failure_groups import Odds, odds_after
 from services.jobs import find_job
 from services.kinds import JobKind
 from services.models import Attempt, Job, Step, Upload
 from services.policy import Check, CheckResult, RetryDialog, RetryPolicy
 from services.sizes import human_size
-from services.vocabulary import RETRIES, TERMINAL, Status, StepStatus
+from services.vocabulary import Status, StepStatus
 
 _CHECK_SECONDS = 5
 
@@ -44,14 +45,6 @@ class StepChoice:
     name: str
     available: bool
     reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Odds:
-    """Of the retries that followed this very failure: how many were tried and have ended, how many completed."""
-
-    succeeded: int
-    tried: int
 
 
 @dataclass(frozen=True)
@@ -138,22 +131,8 @@ async def _read(session: AsyncSession, desk: Desk, actor: Actor, job_id: UUID) -
 
 
 async def _odds(session: AsyncSession, job: Job) -> Odds | None:
-    if job.fingerprint is None:
-        return None
-    query = (
-        sa.select(col(Attempt.status), sa.func.count())
-        .where(
-            col(Attempt.kind) == job.kind,
-            col(Attempt.after_fingerprint) == job.fingerprint,
-            col(Attempt.status).in_(TERMINAL - {Status.CANCELLED}),
-            col(Attempt.void).is_(False),
-            col(Attempt.trigger).in_(RETRIES),
-        )
-        .group_by(col(Attempt.status))
-    )
-    counts = {row[0]: row[1] for row in await session.execute(query)}
-    tried = sum(counts.values())
-    return Odds(counts.get(Status.COMPLETED, 0), tried) if tried else None
+    odds = await odds_after(session, job.kind, job.fingerprint) if job.fingerprint else None
+    return odds if odds and odds.tried else None
 
 
 def _own_checks(desk: Desk, actor: Actor, facts: _Facts, from_step: str | None) -> list[CheckResult]:
@@ -164,7 +143,7 @@ def _own_checks(desk: Desk, actor: Actor, facts: _Facts, from_step: str | None) 
         _check_status(facts.job, facts.kind.policy),
         _check_limit(facts),
     ]
-    if facts.kind.policy.cost:
+    if _cost(facts):
         results.append(_check_credits(facts))
     if from_step:
         results.append(_check_step(facts, from_step))
@@ -219,8 +198,13 @@ def _limit(facts: _Facts) -> int | None:
     return facts.kind.policy.limit if facts.job.max_retries is None else facts.job.max_retries
 
 
+def _cost(facts: _Facts) -> int:
+    return facts.kind.policy.cost_after(facts.job.retry_count)
+
+
 def _check_credits(facts: _Facts) -> CheckResult:
-    cost, after = facts.kind.policy.cost, facts.balance - facts.kind.policy.cost
+    cost = _cost(facts)
+    after = facts.balance - cost
     error = InsufficientCredits(needed=cost, balance=facts.balance)
     price = f"{cost} credit{'' if cost == 1 else 's'}"
     message = (
@@ -286,7 +270,7 @@ def _plan(facts: _Facts, from_step: str | None) -> RetryPlan:
     job, policy = facts.job, facts.kind.policy
     limit = _limit(facts)
     refused = next((r for r in facts.results if r.blocking and not r.passed), None)
-    cost = policy.cost
+    cost = _cost(facts)
     return RetryPlan(
         job_id=job.id, version=job.version, kind=job.kind, title=job.title, status=job.status,
         allowed=refused is None,

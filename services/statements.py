@@ -56,6 +56,7 @@ _CLAIMED = _CHANGE | {
     "args": Json,
     "upload_id": sa.Uuid(),
     "output_attempt": sa.Integer(),
+    "auto_retry_count": sa.Integer(),
 }
 _RENEWED: dict[str, Any] = {"id": sa.Uuid(), "attempt": sa.Integer(), "cancel_requested_at": UtcDateTime()}
 

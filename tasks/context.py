@@ -26,9 +26,7 @@ from tasks.workdir import Workdir
 
 _LINE_LIMIT = 2_000
 _MOST_LINES = 5_000
-_STORAGE_ADVICE = (
-    "Check the address, credentials and network that this worker uses for storage (MULLIGAN_STORAGE_URL), then retry."
-)
+_STORAGE_ADVICE = "Check the address, credentials and network of this worker's storage, then retry."
 
 
 class _Said:

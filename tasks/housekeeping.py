@@ -15,8 +15,9 @@ from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.failures import Failure, failure
 from services.feed import Change
+from services.lifecycle import Claim
 from services.models import Job
-from services.vocabulary import FailureType
+from services.vocabulary import FailureType, Status
 from tasks.outage import Outage
 from tasks.reporter import Announcer
 from tasks.workdir import remove_leftovers
@@ -89,7 +90,13 @@ class Housekeeping:
         kind = self._desk.kinds.get(job.kind)
         rescues = kind.policy.rescues if kind else 0
         rescue = rescues > 0 and await lifecycle.rescues_in_a_row(session, job) < rescues
-        return await lifecycle.expire(session, job, _worker_lost(job), rescue=rescue)
+        ended = await lifecycle.expire(session, job, _worker_lost(job), rescue=rescue)
+        if ended is None or kind is None or ended.status is not Status.FAILED:
+            return ended
+        wait = kind.policy.auto.wait(FailureType.WORKER_LOST, ended.auto_retry_count)
+        if wait is None:
+            return ended
+        return await lifecycle.retry_later(session, Claim(ended.id, ended.attempt), wait)
 
     async def _may_ring_again(self) -> bool:
         if await self._desk.queue.backlog() == 0:

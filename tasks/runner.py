@@ -14,7 +14,7 @@ from services.commit import GroupCommit
 from services.database import is_outage
 from services.desk import Desk
 from services.errors import Invalid
-from services.failures import classify, failure
+from services.failures import Failure, classify, failure
 from services.feed import Change
 from services.kinds import JobKind
 from services.lifecycle import Claim, Claimed, Outcome
@@ -164,14 +164,14 @@ class Runner:
             case Stop.TIMEOUT:
                 why = f"Exceeded {kind.timeout:g} s limit"
                 advice = "Jobs of this kind may not take longer. Use a smaller input, or try when the worker is idle."
-                return _ended(run, Status.TIMEOUT, failure(kind.name, FailureType.TIMEOUT, why, advice))
+                return _ended(run, Status.TIMEOUT, failure(kind.name, FailureType.TIMEOUT, why, advice), kind)
             case Stop.SHUTDOWN if not ended_well:
                 self.interrupted.append(run.claim)
                 return None
         if task.cancelled():
-            return _failed(run, failure(kind.name, FailureType.UNKNOWN, "The run cancelled itself"))
+            return _failed(run, failure(kind.name, FailureType.UNKNOWN, "The run cancelled itself"), kind)
         if error := task.exception():
-            return _failed(run, classify(error, kind.name))
+            return _failed(run, classify(error, kind.name), kind)
         return _completed(run, kind, task.result())
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
@@ -233,14 +233,16 @@ def _with_what_there_is(run: Run, outcome: Outcome) -> Outcome:
     return outcome._replace(result=run.context.so_far, has_output=run.context.has_output)
 
 
-def _failed(run: Run, why: Any) -> Outcome:
-    return _ended(run, Status.FAILED, why)
+def _failed(run: Run, why: Failure, kind: JobKind | None = None) -> Outcome:
+    return _ended(run, Status.FAILED, why, kind)
 
 
-def _ended(run: Run, status: Status, why: Any) -> Outcome:
-    return Outcome(run.claim.job_id, run.claim.attempt, status, failure=why)
+def _ended(run: Run, status: Status, why: Failure, kind: JobKind | None = None) -> Outcome:
+    """An unsuccessful end; with the kind whose policy may retry by itself."""
+    wait = kind.policy.auto.wait(why.type, run.claimed.auto_retries) if kind else None
+    return Outcome(run.claim.job_id, run.claim.attempt, status, failure=why, retry_in=wait)
 
 
-def _unknown_kind(name: str) -> Any:
+def _unknown_kind(name: str) -> Failure:
     advice = "Name its module in MULLIGAN_KINDS on every worker and restart them, then retry."
     return failure(name, FailureType.ENVIRONMENT, f"This worker does not know the kind {name}", advice)

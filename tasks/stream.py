@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from taskiq import AckableMessage
 from taskiq.abc.formatter import TaskiqFormatter
 from taskiq.message import BrokerMessage, TaskiqMessage
@@ -31,8 +31,9 @@ STREAM = "mulligan:jobs"
 GROUP = "workers"
 
 _BLOCK_MS = 2_000
-_SOCKET_SECONDS = 5.0
+_CALL_SECONDS = 5.0  # more than the block time: a connection that is silent for longer is dead
 _RECONNECT_SECONDS = 0.25
+_REGROUP_SECONDS = 0.02
 _ACK_LINGER_SECONDS = 0.005
 _CLAIM_EVERY_SECONDS = 5.0
 _CLAIM_IDLE_MS = 15_000
@@ -71,7 +72,9 @@ class StreamBroker(RedisStreamBroker):
             consumer_group_name=GROUP,
             consumer_name=worker_name(),
             consumer_id="0",  # with "$", what was queued before the group existed would be lost
-            socket_timeout=_SOCKET_SECONDS,
+            # Every call here has a timeout of its own. The client's uses `asyncio.wait_for`, which on Python 3.11 can
+            # swallow a cancellation: a worker that was told to stop would go on listening.
+            socket_timeout=None,
             socket_connect_timeout=1.0,
             retry=Retry(NoBackoff(), 1),  # once, since a pooled connection may be of a server that is gone
         )
@@ -115,28 +118,23 @@ class StreamBroker(RedisStreamBroker):
 
     async def _declare_consumer_group(self) -> None:
         """Called by taskiq at start. Redis may be away then: `listen` declares the group when it is back."""
-        with suppress(RedisError, OSError, TimeoutError):
-            await self._make_groups()
-
-    async def _make_groups(self) -> None:
         for stream in self.streams:
-            try:
-                await self.redis.xgroup_create(stream, self.consumer_group_name, id="0", mkstream=True)
-            except ResponseError as error:
-                if "BUSYGROUP" not in str(error):
-                    raise
+            with suppress(RedisError, OSError, TimeoutError):  # also where another worker was first
+                async with asyncio.timeout(_CALL_SECONDS):
+                    await self.redis.xgroup_create(stream, self.consumer_group_name, id="0", mkstream=True)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     async def _next(self) -> Sequence[Entry]:
         while True:
             try:
-                entries = await self._take_over() or await self._read()
+                async with asyncio.timeout(_CALL_SECONDS):
+                    entries = await self._take_over() or await self._read()
             except (RedisError, OSError, TimeoutError) as error:
-                if "NOGROUP" in str(error):  # Redis came back empty
-                    with suppress(RedisError, OSError, TimeoutError):
-                        await self._make_groups()
-                        continue
+                if "NOGROUP" in str(error) or "no such key" in str(error):  # Redis came back empty
+                    await self._declare_consumer_group()
+                    await asyncio.sleep(_REGROUP_SECONDS)
+                    continue
                 self._outage.note(error)
                 await asyncio.sleep(_RECONNECT_SECONDS)
             else:
@@ -165,9 +163,10 @@ class StreamBroker(RedisStreamBroker):
             return []
         self._looked_at = now
         try:
-            answer = await self.redis.xreadgroup(
-                self.consumer_group_name, self.consumer_name, {self.queue_name: ">"}, count=_FEWEST
-            )
+            async with asyncio.timeout(_CALL_SECONDS):
+                answer = await self.redis.xreadgroup(
+                    self.consumer_group_name, self.consumer_name, {self.queue_name: ">"}, count=_FEWEST
+                )
         except (RedisError, OSError, TimeoutError):  # the next read says so
             return []
         return _entries(answer)
@@ -225,7 +224,8 @@ class StreamBroker(RedisStreamBroker):
                 if ids := [entry.id for entry in acked if entry.stream == stream]:
                     pipe.execute_command("XACK", stream, self.consumer_group_name, *ids)
                     pipe.execute_command("XDEL", stream, *ids)
-            await pipe.execute()
+            async with asyncio.timeout(_CALL_SECONDS):
+                await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
             logger.debug("%d acks were lost (%s)", len(acked), type(error).__name__)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.checks import input_in_storage
 from services.failures import JobError
 from services.kinds import JobContext, job_kind
-from services.policy import RetryDialog, RetryPolicy
+from services.policy import AutoRetry, RetryDialog, RetryPolicy
 from services.vocabulary import FailureType, Status
 from tasks.kinds.video.presets import OUTPUTS, Output, Preset
 
@@ -31,7 +31,17 @@ class VideoProcessArgs(BaseModel):
 
     upload_id: UUID = Field(title="Video", description="The upload to process")
     preset: Preset = Field(
-        default=Preset.P480, title="Preset", description="Height of the video, or its sound alone"
+        default=Preset.P480,
+        title="Preset",
+        description="Height of the video, or its sound alone",
+        json_schema_extra={
+            "labels": {
+                Preset.P480: "small, for phones",
+                Preset.P720: "HD, for the web",
+                Preset.P1080: "full HD",
+                Preset.AUDIO: "sound alone, MP3",
+            }
+        },
     )
 
 
@@ -42,6 +52,7 @@ _POLICY = RetryPolicy(
     checks=(input_in_storage,),
     resets=("Status → queued", "Progress, error, finish time", "Output file"),
     dialog=RetryDialog(text="This will use {cost}. Are you sure you want to retry this job?"),
+    auto=AutoRetry(limit=2),
     rescues=0,
 )
 

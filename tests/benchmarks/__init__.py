@@ -1,1 +1,1 @@
-"""Benchmarks on real parts: `python -m tests.benchmarks`. The figures and how they are made: docs/features/worker.md."""
+"""Benchmarks on real parts: `python -m tests.benchmarks`. Their figures stand in docs/features/worker.md."""

@@ -1,4 +1,4 @@
-"""How soon a retry runs: from `retry()` accepted to the first line of the kind's function, with nothing else going on."""
+"""How soon a retry runs: from `retry()` accepted to the kind's first line, with nothing else going on."""
 
 import asyncio
 import statistics
@@ -40,7 +40,8 @@ async def measure_start(rig: Rig, samples: int) -> StartTimes:
     await upgrade(rig.database_url)
     policy = RetryPolicy(statuses=frozenset({Status.COMPLETED}), counts=False)
     kinds = [
-        JobKind(k.name, k.title, k.args_model, k.run, policy) if k.name == "test.clock" else k for k in rig.kinds
+        JobKind(k.name, k.title, k.args_model, k.run, policy) if k.name == "test.clock" else k
+        for k in rig.kinds
     ]
     async with open_desk(rig.database_url, rig.valkey.url, rig.folder, *kinds) as desk:
         me = await a_person(desk, workspace=new_id().hex, name=new_id().hex)

@@ -5,7 +5,10 @@ import os
 from taskiq_redis import RedisStreamBroker
 
 broker = RedisStreamBroker(
-    os.environ.get("BENCH_REDIS_URL", "redis://"), queue_name="stock", consumer_id="0", unacknowledged_lock_timeout=10
+    os.environ.get("BENCH_REDIS_URL", "redis://"),
+    queue_name="stock",
+    consumer_id="0",
+    unacknowledged_lock_timeout=10,
 )
 
 

@@ -37,7 +37,7 @@ async def measure_stock(rig: Rig, jobs: int) -> float:
 
 
 async def _listens(redis: Redis) -> bool:
-    return await redis.exists("stock") and bool(await redis.xinfo_consumers("stock", "taskiq"))
+    return bool(await redis.exists("stock")) and bool(await redis.xinfo_consumers("stock", "taskiq"))
 
 
 async def _through_stock(redis: Redis, jobs: int) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from services.kinds import JobContext, JobError, RetryPolicy, job_kind
+from services.policy import AutoRetry, Backoff
 
 
 class Flag(BaseModel):
@@ -40,6 +41,18 @@ async def fails(job: JobContext, args: Flag) -> None:
     """Fails until the file is there."""
     if not Path(args.flag).exists():
         raise JobError("<b>The flag</b> is not there yet", failure_type="transient", advice="Put it there.")
+
+
+@job_kind(
+    "test.busy",
+    title="Busy",
+    args=Flag,
+    policy=RetryPolicy(auto=AutoRetry(limit=1, backoff=Backoff(base=3600, cap=3600))),
+    timeout=30,
+)
+async def busy(job: JobContext, args: Flag) -> None:
+    """Fails in a way that is retried by itself, an hour later or less."""
+    await fails(job, args)
 
 
 class Size(StrEnum):

@@ -105,6 +105,17 @@ async def test_the_address_holds_the_view(visit: Open, submit: Submit, flag: Pat
     await expect(page.get_by_role("alert").filter(has_text="nonsense")).to_be_visible()
 
 
+async def test_going_back_gives_the_view_before(visit: Open) -> None:
+    page = await visit("/")
+    await page.get_by_role("link", name="Failed").click()
+    await expect(page).to_have_url("/?status=failed")
+    await page.go_back()
+    await expect(page).to_have_url("/")
+    await expect(page.get_by_label("Status").get_by_role("link", name="All")).to_have_attribute(
+        "aria-current", "page"
+    )
+
+
 async def test_pages_by_key_and_by_keyboard(visit: Open, submit: Submit, flag: Path) -> None:
     flag.touch()
     made = [submit("test.waits", f"paged {n:02}") for n in range(27)]

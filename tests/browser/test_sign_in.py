@@ -67,3 +67,23 @@ async def test_signing_out_ends_the_session(visit: Open) -> None:
     await expect(page.get_by_label("Password")).to_be_visible()
     await page.goto("/")
     await expect(page.get_by_label("Password")).to_be_visible()
+
+
+async def test_a_new_password_is_the_one_that_signs_in(visit: Open, stack: Stack) -> None:
+    link = stack.add_person("pat@example.org", "Studio North", Role.MEMBER)
+    page = await visit(str(link), who=None)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Account of pat").click()
+    await page.get_by_role("button", name="Set password").click()
+    dialog = page.get_by_role("dialog", name="Set password")
+    await dialog.get_by_label("New password").fill("short")
+    await dialog.get_by_role("button", name="Set password").click()
+    await expect(dialog.get_by_role("alert")).to_be_visible()
+    await dialog.get_by_label("New password").fill("a much longer one")
+    await dialog.get_by_role("button", name="Set password").click()
+    await expect(page.get_by_role("status").filter(has_text="The password was set.")).to_be_visible()
+    other = await visit("/login", who=None)
+    await other.get_by_label("Email").fill("pat@example.org")
+    await other.get_by_label("Password").fill("a much longer one")
+    await other.get_by_role("button", name="Sign in").click()
+    await expect(other.get_by_text("No jobs yet")).to_be_visible()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -41,7 +42,7 @@ async def shelf(database_url: str, redis_url: str, tmp_path: Path) -> AsyncItera
     async with open_desk(database_url, redis_url, tmp_path) as desk:
         dana = await a_person(desk, name="dana")
         tom = await a_person(desk, Role.MEMBER, name="tom_x")
-        common = {"workspace_id": dana.workspace_id, "kind": "video.process"}
+        common: dict[str, Any] = {"workspace_id": dana.workspace_id, "kind": "video.process"}
         async with desk.db.write() as session:
             session.add_all([
                 Job(title="A interview.mp4", owner_id=dana.user_id, status=Status.FAILED, attempt=3, retry_count=2,
@@ -49,8 +50,8 @@ async def shelf(database_url: str, redis_url: str, tmp_path: Path) -> AsyncItera
                     worker="render-1", created_at=now() - timedelta(hours=2), **common),
                 Job(title='B 100% of_it "quoted"', owner_id=tom.user_id, status=Status.QUEUED,
                     created_at=now() - timedelta(days=3), **common),
-                Job(title="C https://example.org/x", owner_id=tom.user_id, status=Status.TIMEOUT, error="Timed out: ffmpeg",
-                    failure_type=FailureType.TIMEOUT, attempt=2, created_at=now() - timedelta(seconds=5),
+                Job(title="C https://example.org/x", owner_id=tom.user_id, status=Status.TIMEOUT,
+                    error="Timed out: ffmpeg", failure_type=FailureType.TIMEOUT, attempt=2, created_at=now() - timedelta(seconds=5),
                     **(common | {"kind": "video_download"})),
             ])  # fmt: skip
         yield Shelf(desk, dana)
@@ -161,10 +162,12 @@ def test_a_mistake_says_where_what_and_what_was_meant(
 def test_any_text_is_a_search_or_a_mistake_that_is_told(text: str) -> None:
     try:
         found = conditions(text, ACTOR)
+        position = 0
     except Invalid as mistake:
-        assert 0 <= mistake.data["position"] <= len(text)
+        found, position = [], mistake.data["position"]
     else:
         assert bool(found) == bool(text.strip())
+    assert 0 <= position <= len(text)
 
 
 @pytest.mark.parametrize(

@@ -1,154 +1,197 @@
-"""The whole house on real parts: web processes, workers, a database and Valkey, as many machines would run it."""
+"""A served interface on a real desk, and people with tokens who call it."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import httpx
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel
 
-from tests.support.ports import free_port
-from tests.support.waiting import eventually_sync
-from ui.up import commands
-from ui.up.process import die_with_parent
+from services import lifecycle, people
+from services.access import Actor
+from services.desk import Desk
+from services.failures import JobError, classify
+from services.kinds import JobKind
+from services.lifecycle import Claim, Outcome
+from services.models import Artifact, LogLine, Step
+from services.policy import RetryPolicy
+from services.storage import artifact_key
+from services.vocabulary import Role, Status, StepStatus
+from tests.support.desks import a_kind, open_desk
+from ui.api.app import install_api
+from ui.security import BrowserGuard
 
-_START_SECONDS = 60
-_STOP_SECONDS = 20
+
+class FileArgs(BaseModel):
+    """Arguments with an upload and what must be hidden."""
+
+    upload_id: str | None = None
+    url: str | None = None
+    secret: str | None = None
+
+
+def file_kind() -> JobKind:
+    """A kind that takes an upload, is free, and may be retried twice."""
+    run = a_kind().run
+    return JobKind(
+        "test.file",
+        "A file",
+        FileArgs,
+        run,
+        RetryPolicy(limit=2),
+        steps=("probe", "encode"),
+        upload_field="upload_id",
+    )
 
 
 @dataclass
-class Part:
-    """A process of the house, leader of a group of its own."""
+class Caller:
+    """A person with a token."""
 
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    actor: Actor
+    token: str
+    http: httpx.AsyncClient
 
-    def stop(self) -> int:
-        """Ends it orderly; the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(_STOP_SECONDS)
-        finally:
-            self.kill()
+    async def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """One request."""
+        headers = {"Authorization": f"Bearer {self.token}", **more.pop("headers", {})}
+        return await self.http.request(method, path, headers=headers, **more)
 
-    def kill(self) -> None:
-        """Ends it and everything it started, as a power cut would."""
-        with_suppressed_lookup(lambda: os.killpg(self.process.pid, signal.SIGKILL))
-        self.process.wait()
+    async def get(self, path: str, **more: Any) -> httpx.Response:
+        """GET."""
+        return await self.call("GET", path, **more)
 
-    def said(self) -> str:
-        """What it wrote."""
-        return self.log.read_text(errors="replace")
+    async def post(self, path: str, json: Any = None, **more: Any) -> httpx.Response:
+        """POST."""
+        return await self.call("POST", path, json=json, **more)
 
-
-def with_suppressed_lookup(act: "object") -> None:
-    """Calls `act`; a process that is gone already is no trouble."""
-    try:
-        act()  # type: ignore[operator]
-    except ProcessLookupError:
-        return
+    async def submit(self, **order: Any) -> dict[str, Any]:
+        """A new job."""
+        answer = await self.post("/api/jobs", {"kind": "test.priced", **order})
+        assert answer.status_code == 201, answer.text
+        job: dict[str, Any] = answer.json()
+        return job
 
 
 @dataclass
 class House:
-    """Starts parts on one database and one Valkey, and ends them all."""
+    """The interface as it is served."""
 
-    database_url: str
-    redis_url: str
-    folder: Path
-    more: Mapping[str, str] = field(default_factory=dict)
-    parts: list[Part] = field(default_factory=list)
+    desk: Desk
+    url: str
+    http: httpx.AsyncClient
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What every part gets."""
-        ours = {
-            "MULLIGAN_DATABASE_URL": self.database_url,
-            "MULLIGAN_REDIS_URL": self.redis_url,
-            "MULLIGAN_DATA_DIR": str(self.folder),
-            "MULLIGAN_LEASE_SECONDS": "4",
-            "MULLIGAN_ADMIN_EMAIL": "dana@example.org",
-            "MULLIGAN_ADMIN_PASSWORD": "correct horse battery",
-        }
-        return {**os.environ, **ours, **self.more}
+    async def caller(
+        self, role: Role = Role.ADMIN, *, workspace: str = "default", email: str | None = None
+    ) -> Caller:
+        """Somebody with that role in a workspace, with a token."""
+        email = email or f"{role}@{workspace}.example"
+        await people.add_user(self.desk, email, workspace=workspace, role=role)
+        token = await people.create_token(self.desk, email, workspace=workspace)
+        return Caller(await people.resolve_token(self.desk, token), token, self.http)
 
-    def run(self, *words: str) -> str:
-        """Runs a command of ours to its end; what it printed."""
-        done = subprocess.run(
-            commands.mulligan(*words),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, f"mulligan {' '.join(words)}: {done.stdout}{done.stderr}"
-        return done.stdout.strip()
+    async def start(self, job_id: str, attempt: int = 1) -> None:
+        """A worker takes the job."""
+        async with self.desk.db.write() as session:
+            assert await lifecycle.claim(session, [_claim(job_id, attempt)], "w1", 60)
 
-    def web(self) -> tuple[Part, str]:
-        """A web process that answers, and its address."""
-        port = free_port()
-        part = self._start(
-            f"web-{port}", commands.mulligan("web", "--host", "127.0.0.1", "--port", str(port))
-        )
-        address = f"http://127.0.0.1:{port}"
-        eventually_sync(lambda: _answers(part, address), _START_SECONDS, expect="the web process answers")
-        return part, address
+    async def end(
+        self, job_id: str, status: Status = Status.FAILED, attempt: int = 1, *, output: bool = False
+    ) -> None:
+        """A worker takes the job and ends it."""
+        await self.start(job_id, attempt)
+        try:
+            raise JobError("It broke", failure_type="transient", advice="Try again")
+        except JobError as broken:
+            error = classify(broken, "test.priced")
+        failure = error if status in {Status.FAILED, Status.TIMEOUT} else None
+        outcome = Outcome(_claim(job_id, attempt).job_id, attempt, status, failure, {"n": 1}, output)
+        async with self.desk.db.write() as session:
+            assert await lifecycle.finish(session, [outcome], "w1")
 
-    def worker(self, *options: str) -> Part:
-        """A worker with one process, as `taskiq worker` runs it."""
-        command = [
-            sys.executable,
-            "-m",
-            "taskiq",
-            "worker",
-            "tasks.broker:broker",
-            "--workers",
-            "1",
-            *options,
-        ]
-        return self._start(f"worker-{len(self.parts)}", command)
+    async def keep(self, job_id: str, name: str, content: bytes, content_type: str = "video/mp4") -> None:
+        """Adds an artifact, a step and a line to the first attempt."""
+        claim = _claim(job_id, 1)
+        key = artifact_key(claim.job_id, 1)
 
-    def close(self) -> None:
-        """Ends every part."""
-        for part in self.parts:
-            part.kill()
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
 
-    def _start(self, name: str, command: list[str]) -> Part:
-        log = self.folder / f"{name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGKILL),
+        await self.desk.storage.put_stream(key, chunks())
+        async with self.desk.db.write() as session:
+            session.add(
+                Artifact(
+                    job_id=claim.job_id,
+                    attempt=1,
+                    name=name,
+                    size=len(content),
+                    content_type=content_type,
+                    storage_key=key,
+                )
             )
-        part = Part(name, process, log)
-        self.parts.append(part)
-        return part
+            session.add(
+                Step(
+                    job_id=claim.job_id,
+                    attempt=1,
+                    name="probe",
+                    position=0,
+                    status=StepStatus.COMPLETED,
+                    result={"value": 1},
+                )
+            )
+            session.add(LogLine(job_id=claim.job_id, attempt=1, message="encoding"))
 
 
-@contextmanager
-def a_house(database_url: str, redis_url: str, folder: Path, **more: str) -> Iterator[House]:
-    """A house without parts yet; whatever it starts is gone at the end."""
-    house = House(database_url, redis_url, folder, more)
+def _claim(job_id: str, attempt: int) -> Claim:
+    return Claim(UUID(job_id), attempt)
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[str]:
+    """The application on a real server in this loop."""
+    sock = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve([sock]))
     try:
-        yield house
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
-        house.close()
+        server.should_exit = True
+        await task
+        sock.close()
 
 
-def _answers(part: Part, address: str) -> bool:
-    assert part.process.poll() is None, f"{part.name} ended: {part.said()[-2000:]}"
-    try:
-        return httpx.get(f"{address}/healthz", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
+def web_app(desk: Desk) -> FastAPI:
+    """The web's application as the composition root makes it, with a page."""
+    app = FastAPI(openapi_url=None)
+    install_api(app, desk)
+    app.add_middleware(BrowserGuard, settings=desk.settings)
+
+    @app.api_route("/page", methods=["GET", "POST"])
+    async def page() -> PlainTextResponse:
+        return PlainTextResponse("a page")
+
+    return app
+
+
+@asynccontextmanager
+async def open_house(
+    database_url: str, redis_url: str, folder: Path, **settings: Any
+) -> AsyncIterator[House]:
+    """A desk with its interface served."""
+    async with (
+        open_desk(
+            database_url, redis_url, folder, a_kind(steps=("probe", "encode")), file_kind(), **settings
+        ) as desk,
+        serving(web_app(desk)) as url,
+        httpx.AsyncClient(base_url=url, timeout=20) as http,
+    ):
+        yield House(desk, url, http)

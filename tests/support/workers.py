@@ -46,7 +46,15 @@ class WorkerProcess:
             "MULLIGAN_LEASE_SECONDS": str(settings.lease_seconds),
             "MULLIGAN_KINDS": KINDS,
         }
-        command = [sys.executable, "-m", "taskiq", "worker", "tasks.broker:broker", "--workers", str(processes)]
+        command = [
+            sys.executable,
+            "-m",
+            "taskiq",
+            "worker",
+            "tasks.broker:broker",
+            "--workers",
+            str(processes),
+        ]
         self._log = log
         with log.open("ab") as output:
             self.manager = subprocess.Popen(
@@ -83,7 +91,9 @@ class WorkerProcess:
 
 
 @contextmanager
-def a_worker_process(settings: Settings, name: str = "worker", *, processes: int = 1) -> Iterator[WorkerProcess]:
+def a_worker_process(
+    settings: Settings, name: str = "worker", *, processes: int = 1
+) -> Iterator[WorkerProcess]:
     """One that is gone at the end, with everything it started."""
     worker = WorkerProcess(settings, settings.data_path / f"{name}.log", processes=processes)
     try:

@@ -35,7 +35,9 @@ class Bench:
     def marked(self, word: str) -> list[str]:
         """The marks of that word."""
         path = Path(self.marks)
-        return [line for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
+        return (
+            [line for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
+        )
 
     async def submit(self, kind: str, **args: Any) -> Job:
         """A job of a test kind; those that mark know where."""

@@ -47,7 +47,13 @@ class TestOutcomes:
         ],
     )
     async def test_each_way_to_end_is_told(
-        self, bench: Bench, settings: Settings, how: str, status: Status, failure_type: str | None, words: str | None
+        self,
+        bench: Bench,
+        settings: Settings,
+        how: str,
+        status: Status,
+        failure_type: str | None,
+        words: str | None,
     ):
         async with a_worker(settings):
             job = await bench.ended((await bench.submit("ends", how=how)).id)
@@ -210,7 +216,9 @@ class TestLease:
             job = await bench.ended(job.id, within=20)
         assert (job.status, job.attempt) == (Status.COMPLETED, 1)
 
-    async def test_a_run_whose_job_was_taken_away_stops_and_writes_nothing(self, bench: Bench, settings: Settings):
+    async def test_a_run_whose_job_was_taken_away_stops_and_writes_nothing(
+        self, bench: Bench, settings: Settings
+    ):
         async with a_worker(settings):
             job = await bench.submit("child", seconds=60)
             pid = int((await bench.marked_within("pid")).split()[1])

@@ -10,7 +10,7 @@ from services import jobs
 from services.jobs import JobQuery
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
-from ui.api.schemas import Cancellation, JobDetailOut, JobList, JobOut, LogPage, NewJob, log_page
+from ui.api.schemas import JobDetailOut, JobList, JobOut, LogPage, NewJob, VersionedOrder, log_page
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -71,10 +71,23 @@ async def get_job(desk: TheDesk, actor: Caller, job_id: JobId) -> JobDetailOut:
 
 @router.post("/{job_id}/cancel", status_code=202)
 async def cancel_job(
-    desk: TheDesk, actor: Caller, job_id: JobId, order: Cancellation | None = None
+    desk: TheDesk, actor: Caller, job_id: JobId, order: VersionedOrder | None = None
 ) -> JobOut:
-    """Cancels a job. A running one is `running` until its worker has stopped, within two seconds."""
+    """Cancels a job. A running one is `running` until its worker has stopped, within two seconds.
+
+    An automatic retry that waits is taken back: the job is failed again.
+    """
     job = await jobs.cancel(desk, actor, job_id, version=order.version if order else None)
+    owners = await jobs.owners(desk, [job])
+    return JobOut.of(desk, actor, job, owners[job.owner_id].email)
+
+
+@router.post("/{job_id}/start", status_code=202)
+async def start_job(
+    desk: TheDesk, actor: Caller, job_id: JobId, order: VersionedOrder | None = None
+) -> JobOut:
+    """Starts a scheduled job, or an automatic retry that waits, before its time."""
+    job = await jobs.start_now(desk, actor, job_id, version=order.version if order else None)
     owners = await jobs.owners(desk, [job])
     return JobOut.of(desk, actor, job, owners[job.owner_id].email)
 

@@ -3,29 +3,60 @@
 from typing import Any, Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from services.kinds import JobKind
-from services.policy import Check
-from services.vocabulary import Status
+from services.policy import Check, Price, RetryPolicy
+from services.vocabulary import FailureType, Status
 from ui.api.caller import Caller, TheDesk
 from ui.api.retries import DialogOut
 
 router = APIRouter(prefix="/api/kinds", tags=["kinds"])
 
 
+class PriceOut(BaseModel):
+    """A cost that depends on how many retries there were."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    credits: int
+    free: int = Field(description="So many retries cost nothing.")
+    percent: int = Field(description="Of the credits, rounded up.")
+
+
+class BackoffOut(BaseModel):
+    """Exponential, with full jitter."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    base: float = Field(description="Seconds.")
+    cap: float = Field(description="Seconds.")
+
+
+class AutoRetryOut(BaseModel):
+    """Retries that happen by themselves, free of charge."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    limit: int
+    on: list[FailureType]
+    backoff: BackoffOut
+
+
 class PolicyOut(BaseModel):
     """What a retry of the kind means."""
 
     statuses: list[Status] = Field(description="Which jobs may be retried.")
-    cost: int
+    cost: int = Field(description="Credits for the first retry that a person asks for.")
+    price: PriceOut | None = Field(description="How the cost goes on, where it changes.")
     limit: int | None
     counts: bool = Field(description="Whether a retry counts against the limit.")
     checks: list[str]
     resets: list[str]
     keeps: list[str]
     rescues: int
+    auto: AutoRetryOut
     dialog: DialogOut
 
 
@@ -50,9 +81,14 @@ class KindOut(BaseModel):
             timeout=kind.timeout, upload_field=kind.upload_field,
             retry=PolicyOut(
                 statuses=[status for status in Status if status in policy.statuses],
-                cost=policy.cost, limit=policy.limit, counts=policy.counts,
+                cost=policy.cost_after(0), price=_price(policy),
+                limit=policy.limit, counts=policy.counts,
                 checks=[_name(check) for check in policy.checks],
                 resets=list(policy.resets), keeps=list(policy.keeps), rescues=policy.rescues,
+                auto=AutoRetryOut(
+                    limit=policy.auto.limit, on=sorted(policy.auto.on),
+                    backoff=BackoffOut.model_validate(policy.auto.backoff),
+                ),
                 dialog=DialogOut.model_validate(policy.dialog),
             ),
         )  # fmt: skip
@@ -62,6 +98,10 @@ class KindOut(BaseModel):
 async def list_kinds(desk: TheDesk, _: Caller) -> list[KindOut]:
     """The kinds, by name. Those that Mulligan itself makes jobs of are not among them."""
     return [KindOut.of(kind) for kind in desk.kinds if not kind.name.startswith("system.")]
+
+
+def _price(policy: RetryPolicy) -> PriceOut | None:
+    return PriceOut.model_validate(policy.cost) if isinstance(policy.cost, Price) else None
 
 
 def _schema(kind: JobKind) -> dict[str, Any]:

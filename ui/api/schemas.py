@@ -1,10 +1,10 @@
 """What goes over the wire about jobs. Times are UTC, written as ISO 8601 with `Z`."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.access import Actor
 from services.desk import Desk
@@ -14,6 +14,16 @@ from services.redaction import redact_args
 from services.vocabulary import FailureType, Status, StepStatus, Trigger
 
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="The job's version that you saw.")]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this time cannot be told in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Wire(BaseModel):
@@ -35,13 +45,13 @@ class NewJob(Order):
     args: dict[str, Any] = Field(default_factory=dict, description="As the kind's `args_schema` says.")
     title: str | None = Field(default=None, max_length=300)
     max_retries: int | None = Field(default=None, ge=0, le=1000)
-    run_at: AwareDatetime | None = Field(
+    run_at: Moment | None = Field(
         default=None, description="Start then; the job is `scheduled` until."
     )
 
 
-class Cancellation(Order):
-    """A wish to cancel."""
+class VersionedOrder(Order):
+    """A wish about the job as the caller saw it."""
 
     version: Version | None = None
 
@@ -53,6 +63,7 @@ class Can(Wire):
     cancel: bool
     delete: bool
     download: bool
+    start: bool = Field(description="Before its time.")
 
 
 class JobOut(BaseModel):

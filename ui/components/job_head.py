@@ -22,6 +22,7 @@ class JobHead:
             Tag("div", classes="grow")
             self._delete = _button("Delete", "btn plain", "delete", on_action)
             self._cancel = _button("Cancel", "btn", "cancel", on_action)
+            self._start = _button("Run now", "btn", "start", on_action)
             self._download = Tag("a", "Download", "hidden", role="button", data_icon="download")
             self._retry = _button("Retry", "btn retry", "retry", on_action)
         self._whole = Tag("div", classes="hidden")
@@ -39,12 +40,13 @@ class JobHead:
         cancel = view.actions.cancel or view.cancelling
         _set(
             self._cancel,
-            "Cancel",
+            "Stop retrying" if view.retries_by_itself else "Cancel",
             "btn",
             shown=cancel,
             busy=CANCELLING if view.cancelling else None,
             icon=None,
         )
+        _set(self._start, "Run now", "btn", shown=view.actions.start, busy=None, icon="play_arrow")
         retry = view.actions.retry or view.retrying
         _set(
             self._retry,

@@ -15,6 +15,11 @@ RETRYING = "Retrying\N{HORIZONTAL ELLIPSIS}"
 CANCELLING = "Cancelling\N{HORIZONTAL ELLIPSIS}"
 
 
+def due_words(view: JobView) -> str:
+    """What happens at the time that a scheduled job waits for."""
+    return "retries " if view.retries_by_itself else "starts "
+
+
 class JobRow:
     """Shows a `JobView`. Buttons are made when a row first needs them, and stay."""
 
@@ -31,6 +36,7 @@ class JobRow:
             with Tag("td", classes="status"):
                 self._badge = Tag("span")
             self._progress = Tag("td", classes="progress")
+            self._due: Moment | None = None
             self._retries = Tag("td", classes="retries")
             with Tag("td", classes="created"):
                 self._created = Moment(view.created_at)
@@ -78,12 +84,22 @@ class JobRow:
         _ = self.element.run_method("focus")
 
     def _show_progress(self, view: JobView) -> None:
-        self._progress.say(view.progress)
+        self._progress.say("" if view.due_at else view.progress)
         if view.percent is None:
             self._progress.dress("progress none" if view.progress == NOTHING else "progress")
         else:
             self._progress.dress("progress barred")
+        self._show_due(view)
         self._progress.vary("--p", None if view.percent is None else f"{view.percent:.1f}%")
+
+    def _show_due(self, view: JobView) -> None:
+        """When a waiting job starts; the element is made when a row first needs it."""
+        if self._due is None:
+            if view.due_at is None:
+                return
+            with self._progress:
+                self._due = Moment(view.due_at)
+        self._due.point(view.due_at, due_words(view) if view.due_at else "")
 
     def _show_buttons(self, view: JobView) -> None:
         retry = view.actions.retry or view.retrying

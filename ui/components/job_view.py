@@ -35,6 +35,10 @@ class JobView:
     retrying: bool = False
     """Somebody pressed Retry here, and the server has not answered yet."""
     cancelling: bool = False
+    due_at: datetime | None = None
+    """When a scheduled job starts."""
+    retries_by_itself: bool = False
+    """It has failed, and waits for an automatic retry."""
 
     def with_progress(self, percent: float, step: str | None) -> "JobView":
         """The same row, further on."""
@@ -44,10 +48,10 @@ class JobView:
 
     def while_retrying(self) -> "JobView":
         """The row between the click and the answer: queued, without its error."""
-        none = Actions(retry=False, cancel=False, delete=False, download=False)
+        none = Actions(retry=False, cancel=False, delete=False, download=False, start=False)
         return replace(
             self, status=Status.QUEUED, note="", note_is_error=False, percent=None, progress=NOTHING,
-            actions=none, retrying=True, cancelling=False,
+            actions=none, retrying=True, cancelling=False, due_at=None, retries_by_itself=False,
         )  # fmt: skip
 
 
@@ -70,6 +74,8 @@ def job_view(job: Job, kind: JobKind | None, actions: Actions) -> JobView:
         created_at=job.created_at,
         actions=actions,
         cancelling=cancelling,
+        due_at=job.due_at if job.status is Status.SCHEDULED else None,
+        retries_by_itself=job.status is Status.SCHEDULED and job.attempt > 1,
     )
 
 

@@ -17,8 +17,10 @@ class Moment(Element, component="moment.js"):
         with self._props.suspend_updates():
             self._props.update({"mode": mode, "at": at.isoformat() if at else "", "prefix": prefix})
 
-    def point(self, at: datetime | None) -> None:
-        """Sets the moment, if it is another."""
+    def point(self, at: datetime | None, prefix: str | None = None) -> None:
+        """Sets the moment, and the word before it, where they are others."""
+        if prefix is not None and self._props["prefix"] != prefix:
+            self._props["prefix"] = prefix
         text = at.isoformat() if at else ""
         if self._props["at"] != text:
             self._props["at"] = text

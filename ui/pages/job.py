@@ -52,6 +52,7 @@ def install(web: Web) -> None:
         ui.page_title(f"{detail.job.title} · Mulligan")
         page = JobPage(visit, detail)
         page.open()
+        await page.show_figures()
         return None
 
 
@@ -110,8 +111,10 @@ class JobPage(OpenPage):
         self._timeline.show(tuple(events), lambda: draw_timeline(events))
 
     def _show_trouble(self, job: Job) -> None:
-        broken = job.status in UNSUCCESSFUL and bool(job.error)
-        self._trouble.show((broken, job.error, job.advice), lambda: _draw_trouble(job), visible=broken)
+        broken = job.status in UNSUCCESSFUL | {Status.SCHEDULED} and bool(job.error)
+        self._trouble.show(
+            (broken, job.status, job.error, job.advice), lambda: _draw_trouble(job), visible=broken
+        )
 
     def _view(self, job: Job) -> JobView:
         return job_view(
@@ -168,6 +171,8 @@ class JobPage(OpenPage):
                 await self.retrying.ask(view.id, view.title, view.kind)
             case "cancel" if view.actions.cancel:
                 await self._cancel(view)
+            case "start" if view.actions.start:
+                await self._start(view)
             case "delete" if view.actions.delete:
                 text = f"“{view.title}” and its files are removed. Its credits stay in the ledger."
                 self.confirm.ask(
@@ -187,6 +192,12 @@ class JobPage(OpenPage):
             self.confirm.ask(question, cancel)
         else:
             await cancel()
+
+    async def _start(self, view: JobView) -> None:
+        async def work(actor: Actor) -> None:
+            self._know(await jobs.start_now(self.visit.desk, actor, view.id, version=view.version))
+
+        await self.do(work, trouble=f"“{view.title}” waits on.")
 
     async def _delete(self) -> None:
         async def work(actor: Actor) -> None:
@@ -226,13 +237,18 @@ class JobPage(OpenPage):
                 await self._on_action("retry")
             case "c":
                 await self._on_action("cancel")
-            case "Escape":
-                ui.navigate.to(self.visit.link("/"))
+
+
+_TROUBLES = {
+    Status.FAILED: "Failed",
+    Status.TIMEOUT: "Timed out",
+    Status.SCHEDULED: "Failed, and is retried by itself",
+}
 
 
 def _draw_trouble(job: Job) -> None:
     with Tag("div", classes="trouble", role="alert", data_icon="error"), Tag("div"):
-        Tag("h2", "Timed out" if job.status is Status.TIMEOUT else "Failed")
+        Tag("h2", _TROUBLES[job.status])
         Tag("div", job.error, "err")
         if job.advice:
             Tag("p", job.advice, "advice")

@@ -77,7 +77,7 @@ class JobsPage(OpenPage):
     async def begin(self) -> None:
         """Reads and draws; with skeletons first, where reading takes a while."""
         self.open()
-        reading = asyncio.ensure_future(self.load())
+        reading = asyncio.gather(self.load(), self.show_figures())
         done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
         if not done:
             self.parts.table.wait()

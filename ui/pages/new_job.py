@@ -36,6 +36,7 @@ def install(web: Web) -> None:
             return not_found("There is no such workspace here.")
         page = NewJobPage(visit, request.query_params.get("kind"))
         page.open()
+        await page.show_figures()
         return None
 
 

@@ -1,4 +1,4 @@
-"""How Mulligan looks: the tokens of both schemes, one style sheet, and the few lines that choose the scheme early."""
+"""How Mulligan looks: the tokens of both schemes, one style sheet, a few lines of script that no element can carry."""
 
 from hashlib import sha256
 from html import escape
@@ -7,9 +7,7 @@ from pathlib import Path
 from ui.theme.tokens import STATUS_LOOKS, StatusLook, token_css
 
 __all__ = [
-    "COOKIE",
     "HEAD",
-    "SCHEMES",
     "STATUS_LOOKS",
     "STYLESHEET",
     "STYLESHEET_URL",
@@ -19,14 +17,11 @@ __all__ = [
 
 _FOLDER = Path(__file__).parent
 
-COOKIE = "mulligan_theme"
-SCHEMES = ("auto", "light", "dark")
-
 STYLESHEET = token_css() + (_FOLDER / "mulligan.css").read_text(encoding="utf-8")
 STYLESHEET_URL = f"/assets/mulligan-{sha256(STYLESHEET.encode()).hexdigest()[:12]}.css"
 """Changes with its content, so that it can be cached for ever."""
 
-_SCRIPT = (_FOLDER / "scheme.js").read_text(encoding="utf-8")
+_SCRIPT = (_FOLDER / "head.js").read_text(encoding="utf-8")
 
 HEAD = (
     f'<link rel="stylesheet" href="{escape(STYLESHEET_URL)}">'

@@ -17,6 +17,10 @@
     document.cookie = `mulligan_theme=${next}; path=/; max-age=31536000; samesite=lax`;
     apply();
   };
+  // The grid puts its views into the history without loading; going back loads what the address says.
+  window.addEventListener("popstate", () => {
+    if (!location.hash) location.reload();
+  });
   // Firefox would open its quick find; the page moves the focus to the search field.
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]");

@@ -1,0 +1,66 @@
+"""Failures as groups: who is in which, and what retries after them came to."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services import jobs, lifecycle
+from services.access import Actor
+from services.desk import Desk
+from services.failure_groups import Odds, failure_groups
+from services.failures import failure
+from services.lifecycle import Claim, Outcome
+from services.models import Job
+from services.retry import retry
+from services.vocabulary import FailureType, Role, Status
+from tests.support.desks import a_person, open_desk
+
+KIND = "test.priced"
+
+
+@pytest.fixture
+async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(database_url, redis_url, tmp_path) as desk:
+        yield desk
+
+
+async def end(desk: Desk, job: Job, words: str | None) -> Job:
+    said = failure(KIND, FailureType.TRANSIENT, words, "Wait a little.") if words else None
+    status = Status.FAILED if words else Status.COMPLETED
+    async with desk.db.write() as session:
+        await lifecycle.claim(session, [Claim(job.id, job.attempt)], "w", 30)
+        await lifecycle.finish(session, [Outcome(job.id, job.attempt, status, said)], "w")
+    return job
+
+
+async def failed(desk: Desk, owner: Actor, words: str) -> Job:
+    return await end(desk, await jobs.submit(desk, owner, KIND, {}), words)
+
+
+async def test_the_same_mistake_is_one_group_whatever_its_numbers(desk: Desk) -> None:
+    dana = await a_person(desk, credits=9)
+    for port in (80, 8080, 9000):
+        await failed(desk, dana, f"No answer from port {port}")
+    await failed(desk, dana, "The disk is full")
+    busy, full = await failure_groups(desk, dana)
+    assert (busy.message, busy.jobs, busy.type) == ("No answer from port <n>", 3, FailureType.TRANSIENT)
+    assert busy.first_seen <= busy.last_seen
+    assert (full.message, full.jobs, full.odds) == ("The disk is full", 1, Odds(0, 0))
+
+
+async def test_a_group_knows_how_often_a_retry_has_helped(desk: Desk) -> None:
+    dana = await a_person(desk, credits=9)
+    first, second, _ = [await failed(desk, dana, f"No answer from port {n}") for n in range(3)]
+    await end(desk, (await retry(desk, dana, first.id)).job, None)
+    await end(desk, (await retry(desk, dana, second.id)).job, "No answer from port 7")
+    (group,) = await failure_groups(desk, dana)
+    assert (group.jobs, group.odds) == (2, Odds(1, 2))
+
+
+async def test_others_failures_are_not_seen(desk: Desk) -> None:
+    dana = await a_person(desk, credits=9)
+    await failed(desk, dana, "No answer")
+    assert await failure_groups(desk, await a_person(desk, workspace="elsewhere")) == []
+    assert await failure_groups(desk, await a_person(desk, Role.MEMBER)) == []
+    assert len(await failure_groups(desk, await a_person(desk, Role.VIEWER))) == 1

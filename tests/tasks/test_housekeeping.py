@@ -1,0 +1,175 @@
+"""Due jobs, lost leases, lost doorbells, leftovers; on both databases."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services import jobs, lifecycle
+from services.database import db_now
+from services.lifecycle import Claim
+from services.models import Job
+from services.vocabulary import FailureType, Status
+from tasks.housekeeping import Housekeeping
+from tasks.reporter import Announcer
+from tests.support.valkey import ValkeyServer
+from tests.support.workers import a_worker
+from tests.tasks.conftest import Bench
+
+
+@pytest.fixture
+def keeper(bench: Bench) -> Housekeeping:
+    return Housekeeping(bench.desk, Announcer(bench.desk.feed))
+
+
+class TestDue:
+    async def test_a_scheduled_job_is_queued_and_rung_when_its_time_has_come(
+        self, bench: Bench, keeper: Housekeeping
+    ):
+        later = datetime.now(UTC) + timedelta(hours=1)
+        job = await jobs.submit(bench.desk, bench.me, "test.noop", {}, run_at=later)
+        await keeper.tick()
+        assert (await bench.job(job.id)).status is Status.SCHEDULED
+        await _set(bench, job, due_at=db_now(-1))
+        await keeper.tick()
+        assert (await bench.job(job.id)).status is Status.QUEUED
+        assert await bench.desk.queue.backlog() == 1
+
+
+class TestLostWorkers:
+    async def test_a_lost_lease_fails_the_job(self, bench: Bench, keeper: Housekeeping):
+        job = await _running(bench, "sleep")
+        await keeper.tick()
+        assert (await bench.job(job.id)).status is Status.RUNNING
+        await _set(bench, job, lease_expires_at=db_now(-1))
+        await keeper.tick()
+        job = await bench.job(job.id)
+        assert (job.status, job.failure_type) == (Status.FAILED, FailureType.WORKER_LOST)
+        assert job.error == "Worker lost: w1 stopped answering"
+        assert job.advice
+
+    async def test_two_workers_lost_are_one_mistake(self, bench: Bench, keeper: Housekeeping):
+        lost = [await _running(bench, "sleep", worker=worker) for worker in ("w1", "host-2-ab12")]
+        for job in lost:
+            await _set(bench, job, lease_expires_at=db_now(-1))
+        await keeper.tick()
+        assert len({(await bench.job(job.id)).fingerprint for job in lost}) == 1
+
+    async def test_a_rescue_goes_on_as_often_as_the_policy_says(self, bench: Bench, keeper: Housekeeping):
+        job = await _running(bench, "rescued")
+        for attempt in (2, 3):
+            await _set(bench, job, lease_expires_at=db_now(-1))
+            await keeper.tick()
+            job = await bench.job(job.id)
+            assert (job.status, job.attempt, job.retry_count) == (Status.QUEUED, attempt, 0)
+            await _claim(bench, job)
+        await _set(bench, job, lease_expires_at=db_now(-1))
+        await keeper.tick()
+        assert (await bench.job(job.id)).status is Status.FAILED
+
+    async def test_a_wish_to_cancel_wins_over_a_rescue(self, bench: Bench, keeper: Housekeeping):
+        job = await _running(bench, "rescued")
+        await jobs.cancel(bench.desk, bench.me, job.id)
+        await _set(bench, job, lease_expires_at=db_now(-1))
+        await keeper.tick()
+        assert (await bench.job(job.id)).status is Status.CANCELLED
+
+
+class TestLostDoorbells:
+    async def test_a_job_whose_doorbell_was_lost_is_rung_again(
+        self, bench: Bench, keeper: Housekeeping, valkey: ValkeyServer
+    ):
+        job = await bench.submit("noop")
+        valkey.flush()
+        await keeper.tick()
+        assert await bench.desk.queue.backlog() == 0, "not before its time"
+        await _set(bench, job, kick_due_at=db_now(-1))
+        await keeper.tick()
+        assert await bench.desk.queue.backlog() == 1
+        valkey.flush()
+        await keeper.tick()
+        assert await bench.desk.queue.backlog() == 0, "twice as long until the next time"
+
+    async def test_a_true_backlog_is_not_flooded(self, bench: Bench, keeper: Housekeeping):
+        job = await bench.submit("noop")
+        await _set(bench, job, kick_due_at=db_now(-1))
+        await keeper.tick()
+        assert await bench.desk.queue.backlog() == 1
+        keeper._trickle_at = 0  # a minute later
+        await keeper.tick()
+        assert await bench.desk.queue.backlog() == 2
+
+    async def test_a_queue_that_is_away_is_waited_for(
+        self, bench: Bench, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("tasks.housekeeping._EVERY_SECONDS", (0.05, 0.1))
+        valkey.stop()
+        job = await bench.submit("noop")
+        await _set(bench, job, kick_due_at=db_now(-1))
+        async with a_worker(bench.desk.settings):
+            valkey.start()
+            assert (await bench.ended(job.id)).status is Status.COMPLETED
+
+
+class TestLeftovers:
+    async def test_folders_of_dead_runs_go_and_those_of_live_ones_stay(
+        self, bench: Bench, keeper: Housekeeping
+    ):
+        live = await _running(bench, "sleep")
+        work = bench.desk.settings.data_path / "work"
+        old = time.time() - 3600
+        for name in (f"{live.id.hex}-1", f"{live.id.hex}-9", "0" * 32 + "-1", "something else"):
+            (work / name).mkdir(parents=True)
+            os.utime(work / name, (old, old))
+        (work / f"{'1' * 32}-1").mkdir()
+        await keeper.tick()
+        left = {folder.name for folder in work.iterdir()}
+        assert left == {f"{live.id.hex}-1", "something else", f"{'1' * 32}-1"}
+
+
+class TestIndexes:
+    async def test_a_look_goes_by_the_small_indexes(self, bench: Bench):
+        """A bound status would make SQLite go through the whole table every second."""
+        if not bench.desk.db.is_sqlite:
+            pytest.skip("PostgreSQL chooses by statistics, which an empty table has none of")
+        seen: list[str] = []
+
+        def note(conn: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
+            seen.append(statement)
+
+        engine = bench.desk.db.engine.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", note)
+        async with bench.desk.db.read() as session:
+            await lifecycle.chores(session)
+            await lifecycle.cancel_wishes(session, "w")
+        sa.event.remove(engine, "before_cursor_execute", note)
+        plans = []
+        async with bench.desk.db.engine.connect() as connection:
+            for statement in seen:
+                if statement.startswith("SELECT"):
+                    rows = await connection.exec_driver_sql(
+                        f"EXPLAIN QUERY PLAN {statement}", ("x",) * statement.count("?")
+                    )
+                    plans += [row[3] for row in rows]
+        used = {part for plan in plans for part in plan.split() if part.startswith("ix_job_")}
+        assert {"ix_job_due", "ix_job_lease", "ix_job_unclaimed"} <= used
+
+
+async def _claim(bench: Bench, job: Job, worker: str = "w1") -> None:
+    async with bench.desk.db.write() as session:
+        assert await lifecycle.claim(session, [Claim(job.id, job.attempt)], worker, 60)
+
+
+async def _running(bench: Bench, kind: str, worker: str = "w1") -> Job:
+    job = await bench.submit(kind)
+    await _claim(bench, job, worker)
+    return job
+
+
+async def _set(bench: Bench, job: Job, **values: object) -> None:
+    async with bench.desk.db.write() as session:
+        await session.execute(sa.update(Job).where(col(Job.id) == job.id).values(**values))

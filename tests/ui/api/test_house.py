@@ -1,0 +1,116 @@
+"""Kinds, credits, figures, health, and the interface's description."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.models import Worker
+from services.vocabulary import Role, Status
+from tests.support.house import House
+from tests.support.valkey import ValkeyServer
+from ui.api.app import describe, make_api
+
+DESCRIPTION = Path(__file__).parents[3] / "docs" / "openapi.json"
+
+
+class TestFigures:
+    async def test_kinds_tell_their_policies(self, house: House) -> None:
+        kinds = (await (await house.caller()).get("/api/kinds")).json()
+        assert [kind["name"] for kind in kinds] == ["test.file", "test.priced"]
+        assert kinds[0]["upload_field"] == "upload_id"
+        assert kinds[0]["args_schema"]["properties"].keys() == {"upload_id", "url", "secret"}
+        assert (kinds[1]["steps"], kinds[1]["retry"]["cost"]) == (["probe", "encode"], 1)
+        assert kinds[1]["retry"]["statuses"] == ["failed", "timeout"]
+
+    async def test_credits_have_a_ledger(self, house: House) -> None:
+        ada = await house.caller()
+        assert (await ada.post("/api/credits", {"amount": 5, "reason": "thanks"})).json() == {"balance": 105}
+        first = (await ada.get("/api/credits?limit=1")).json()
+        assert (first["balance"], first["entries"][0]["note"], first["entries"][0]["reason"]) == (
+            105,
+            "thanks",
+            "grant",
+        )
+        second = (await ada.get("/api/credits", params={"limit": 1, "cursor": first["next_cursor"]})).json()
+        assert ([entry["reason"] for entry in second["entries"]], second["next_cursor"]) == (
+            ["initial"],
+            None,
+        )
+
+    async def test_the_audit_says_who_did_what(self, house: House) -> None:
+        ada = await house.caller()
+        job = await ada.submit()
+        entries = (await ada.get("/api/audit")).json()["entries"]
+        assert (entries[0]["actor"], entries[0]["action"], entries[0]["job_id"]) == (
+            ada.actor.email, "job.submit", job["id"],
+        )  # fmt: skip
+
+    async def test_stats_count_what_one_sees(self, house: House) -> None:
+        ada, mia = await house.caller(), await house.caller(Role.MEMBER)
+        job, _ = await ada.submit(), await mia.submit()
+        await house.end(job["id"])
+        await ada.post(f"/api/jobs/{job['id']}/retry")
+        await house.end(job["id"], Status.COMPLETED, attempt=2)
+        stats = (await ada.get("/api/stats")).json()
+        assert (stats["jobs"]["completed"], stats["jobs"]["queued"], stats["jobs"]["failed"]) == (1, 1, 0)
+        assert stats["retries"] == {"tried": 1, "succeeded": 1}
+        assert stats["last_day"] == {"created": 2, "completed": 1, "failed": 0, "timeout": 0, "cancelled": 0}
+        assert (await mia.get("/api/stats")).json()["jobs"]["completed"] == 0
+
+    async def test_workers_are_those_that_are_online(self, house: House) -> None:
+        async with house.desk.db.write() as session:
+            session.add(Worker(name="w1", host="h", pid=1, version="1", engines={"ffmpeg": "7"}, running=2))
+        workers = (await (await house.caller()).get("/api/workers")).json()
+        assert [(worker["name"], worker["engines"], worker["running"]) for worker in workers] == [
+            ("w1", {"ffmpeg": "7"}, 2)
+        ]
+        assert workers[0]["seen_at"].endswith("Z")
+
+
+class TestHealth:
+    async def test_alive_and_ready(self, house: House) -> None:
+        assert (await house.http.get("/healthz")).json() == {"status": "ok"}
+        ready = await house.http.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]) == (
+            200, {"database": "ok", "migrations": "ok", "redis": "ok"},
+        )  # fmt: skip
+
+    async def test_not_ready_without_redis(self, house: House, valkey: ValkeyServer) -> None:
+        valkey.stop()
+        assert (await house.http.get("/healthz")).status_code == 200
+        ready = await house.http.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "ok")
+        assert ready.json()["checks"]["redis"] != "ok"
+
+    async def test_metrics_are_counted(self, house: House, valkey: ValkeyServer) -> None:
+        await (await house.caller()).submit()
+        text = (await house.http.get("/metrics")).text
+        lines = text.splitlines()
+        assert 'mulligan_jobs{status="queued"} 1' in lines
+        assert "mulligan_queue_backlog 1" in lines
+        assert "mulligan_workers 0" in lines
+
+
+class TestDescription:
+    def test_the_one_in_docs_is_true(self) -> None:
+        written = json.loads(DESCRIPTION.read_text())
+        made = json.loads(json.dumps(describe(make_api())))
+        assert written == made, "run: python -m ui.api.app > docs/openapi.json"
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    async def test_it_is_served_and_readable_without_other_hosts(self, house: House) -> None:
+        served = (await house.http.get("/api/openapi.json")).json()
+        assert served["openapi"].startswith("3.")
+        page = await house.http.get("/api/docs")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "<script" not in page.text
+        assert "//" not in page.text.replace("://", "").replace("<!--", "") or "src=" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        for path in served["paths"]:
+            assert path in page.text
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    async def test_other_addresses_are_the_pages(self, house: House) -> None:
+        assert (await house.http.get("/page")).text == "a page"
+        assert (await house.http.get("/apiary")).json() == {"detail": "Not Found"}
