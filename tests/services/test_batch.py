@@ -315,9 +315,13 @@ class TestOnce:
 
         monkeypatch.setattr(batch_walk, "_commit", commit_or_die)
         monkeypatch.setattr(batch_walk, "_tell", tell_or_die)
-        with pytest.raises(Killed):
+
+        async def walk_all() -> None:
             while not (await walk_on(desk, held, "batcher", FAILED)).done:
                 pass
+
+        with pytest.raises(Killed):
+            await walk_all()
         monkeypatch.undo()
         monkeypatch.setattr(batch_walk, "CHUNK", 7)
         async with desk.db.write() as session:
