@@ -74,15 +74,15 @@ class _Chunk:
     skips: list[Skip] = field(default_factory=list)
 
 
-class _Done(NamedTuple):
-    """A chunk that is committed."""
+class Advance(NamedTuple):
+    """A chunk that is committed: how far the batch is, and the jobs that have a new attempt, not yet rung for."""
 
     batch: Batch
     requeued: dict[UUID, Requeued]
 
 
-async def walk_on(desk: Desk, held: Claim, worker: str, selection: Selection) -> Batch:
-    """Does the next chunk of the batch that `worker` holds. Returns how far it is; `done` says that nothing is left.
+async def advance(desk: Desk, held: Claim, worker: str, selection: Selection) -> Advance:
+    """Does the next chunk of the batch that `worker` holds. `batch.done` says that nothing is left. Ring with `tell`.
 
     Raises:
         NotHeld: the attempt is no longer this worker's.
@@ -90,11 +90,18 @@ async def walk_on(desk: Desk, held: Claim, worker: str, selection: Selection) ->
     """
     chunk = await _read(desk, held.job_id, selection)
     if chunk.batch.done:
-        return chunk.batch
+        return Advance(chunk.batch, {})
     await _ask_outside(desk, chunk)
-    done = await _write(desk, chunk, held, worker)
-    await _tell(desk, list(done.requeued.items()))
-    return done.batch
+    return await _write(desk, chunk, held, worker)
+
+
+async def tell(desk: Desk, requeued: dict[UUID, Requeued]) -> None:
+    """Rings, and lets pages know. What fails here is made good: housekeeping rings again, pages read again."""
+    with suppress(QueueUnavailable):
+        await desk.queue.kick([Doorbell(job_id, new.attempt, bulk=True) for job_id, new in requeued.items()])
+    changes = [new.change for new in requeued.values()]
+    for start in range(0, len(changes), _PUBLISHED_TOGETHER):
+        await desk.feed.publish(changes[start : start + _PUBLISHED_TOGETHER])
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -193,8 +200,8 @@ async def _ask_outside(desk: Desk, chunk: _Chunk) -> None:
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-async def _write(desk: Desk, chunk: _Chunk, held: Claim, worker: str) -> _Done:
-    async def work(session: AsyncSession, *, hold: bool = False) -> _Done:
+async def _write(desk: Desk, chunk: _Chunk, held: Claim, worker: str) -> Advance:
+    async def work(session: AsyncSession, *, hold: bool = False) -> Advance:
         if not await lifecycle.is_held(session, held, worker):
             raise NotHeld
         return await _commit(session, chunk, hold=hold)
@@ -207,7 +214,7 @@ async def _write(desk: Desk, chunk: _Chunk, held: Claim, worker: str) -> _Done:
         return await desk.db.transact(partial(work, hold=True))
 
 
-async def _commit(session: AsyncSession, chunk: _Chunk, *, hold: bool) -> _Done:
+async def _commit(session: AsyncSession, chunk: _Chunk, *, hold: bool) -> Advance:
     batch, actor = chunk.batch, chunk.actor
     left = min(await _balance(session, actor, hold=hold), batch.ceiling - batch.spent)
     payable, unpaid = _split(chunk.chosen, left)
@@ -223,7 +230,7 @@ async def _commit(session: AsyncSession, chunk: _Chunk, *, hold: bool) -> _Done:
     if skips:
         await _note(session, batch, skips)
     spent = sum(charge.cost for charge in charges)
-    return _Done(await _advance(session, chunk, len(requeued), skips, spent), requeued)
+    return Advance(await _advance(session, chunk, len(requeued), skips, spent), requeued)
 
 
 async def _balance(session: AsyncSession, actor: Actor, *, hold: bool) -> int:
@@ -292,14 +299,3 @@ async def _advance(
     if after is None:
         raise NotHeld
     return after
-
-
-# --- telling ----------------------------------------------------------------------------------------------------------
-
-
-async def _tell(desk: Desk, requeued: Sequence[tuple[UUID, Requeued]]) -> None:
-    """Rings, and lets pages know. What fails here is made good: housekeeping rings again, pages read again."""
-    with suppress(QueueUnavailable):
-        await desk.queue.kick([Doorbell(job_id, new.attempt, bulk=True) for job_id, new in requeued])
-    for start in range(0, len(requeued), _PUBLISHED_TOGETHER):
-        await desk.feed.publish(new.change for _, new in requeued[start : start + _PUBLISHED_TOGETHER])

@@ -420,13 +420,13 @@ async def requeue_many(
     """
     texts = _statements(session)
     chosen = rows_json(
-        {"id": c.job_id, "version": c.version, "status": c.status, "counts": int(c.counts)}
+        {"id": c.job_id.hex, "version": c.version, "status": c.status, "counts": int(c.counts)}
         for c in candidates
     )
     rows = (await session.execute(texts.requeue, {"rows": chosen})).all()
     requeued = {row.id: Requeued(row.attempt, _change(row)) for row in rows}
     if requeued:
-        costs = rows_json({"id": c.job_id, "cost": c.cost} for c in candidates if c.job_id in requeued)
+        costs = rows_json({"id": c.job_id.hex, "cost": c.cost} for c in candidates if c.job_id in requeued)
         await session.execute(texts.requeue_attempt, {"rows": costs, "by": requested_by})
     return requeued
 

@@ -21,11 +21,11 @@ _CHUNK = 1_000
 # From so many on, one script rings for them all: twice as fast as a pipeline, and a third of its bytes.
 _MANY = 16
 
-# The message in four parts with id, id and attempt between them; the stream's name is a key, as Redis Cluster wants it.
+# The message in four parts with id, id and attempt between them, and all ids with attempts as one text, which costs
+# the client next to nothing. The stream's name is a key, as Redis Cluster wants it.
 _RING_MANY = """
-for i = 5, #ARGV, 2 do
-  redis.call('XADD', KEYS[1], '*', 'data',
-    ARGV[1] .. ARGV[i] .. ARGV[2] .. ARGV[i] .. ARGV[3] .. ARGV[i + 1] .. ARGV[4])
+for id, attempt in string.gmatch(ARGV[5], '(%x+):(%d+)') do
+  redis.call('XADD', KEYS[1], '*', 'data', ARGV[1] .. id .. ARGV[2] .. id .. ARGV[3] .. attempt .. ARGV[4])
 end
 """
 
@@ -68,8 +68,8 @@ class TaskiqQueue:
 
     async def _ring(self, stream: str, bells: Sequence[Doorbell]) -> None:
         if len(bells) >= _MANY:
-            filling = [part for bell in bells for part in (bell.job_id.hex, bell.attempt)]
-            await self._ring_many(keys=[stream], args=[*self._parts, *filling])
+            filling = " ".join(f"{bell.job_id.hex}:{bell.attempt}" for bell in bells)
+            await self._ring_many(keys=[stream], args=[*self._parts, filling])
             return
         pipe = self._broker.redis.pipeline(transaction=False)
         for bell in bells:

@@ -2,12 +2,15 @@
 
 import asyncio
 import csv
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 from services.batch import KIND
 from services.batch_match import Selection
 from services.batch_report import outcome, read_batch, skipped_jobs
-from services.batch_walk import NotHeld, walk_on
+from services.batch_walk import NotHeld, advance, tell
+from services.desk import Desk
 from services.errors import Forbidden
 from services.failures import JobError
 from services.kinds import job_kind
@@ -60,22 +63,36 @@ async def run(job: RunContext, args: Selection) -> dict[str, object]:
 
 
 async def _walk(job: RunContext, selection: Selection) -> None:
-    held = Claim(job.id, job.attempt)
     await _show(job, await with_patience(lambda: read_batch(job.desk, job.id)))
-    while not job.cancelled:
-        try:
-            batch = await with_patience(lambda: walk_on(job.desk, held, job.worker, selection))
-        except NotHeld:
-            job.stop()
-            raise asyncio.CancelledError("the attempt is no longer this worker's") from None
-        except Forbidden as error:
-            advice = (
-                "Who started the batch may not retry jobs here any more. Somebody else can start a new one."
-            )
-            raise JobError(error.message, failure_type=FailureType.PERMANENT, advice=advice) from error
-        await _show(job, batch)
-        if batch.done:
-            return
+    try:
+        async with aclosing(walk(job.desk, Claim(job.id, job.attempt), job.worker, selection)) as chunks:
+            async for batch in chunks:
+                await _show(job, batch)
+                if job.cancelled:
+                    return
+    except NotHeld:
+        job.stop()
+        raise asyncio.CancelledError("the attempt is no longer this worker's") from None
+    except Forbidden as error:
+        advice = "Who started the batch may not retry jobs here any more. Somebody else can start a new one."
+        raise JobError(error.message, failure_type=FailureType.PERMANENT, advice=advice) from error
+
+
+async def walk(desk: Desk, held: Claim, worker: str, selection: Selection) -> AsyncGenerator[Batch, None]:
+    """How far the batch is after each chunk, to its end. The ringing for one goes on during the next."""
+    telling: asyncio.Task[None] | None = None
+    try:
+        while True:
+            chunk = await with_patience(lambda: advance(desk, held, worker, selection))
+            if telling:
+                await telling
+            telling = asyncio.create_task(tell(desk, chunk.requeued), name="tell")
+            yield chunk.batch
+            if chunk.batch.done:
+                return
+    finally:
+        if telling:
+            await telling
 
 
 async def _show(job: RunContext, batch: Batch) -> None:

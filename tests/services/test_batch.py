@@ -15,7 +15,7 @@ from services import credits as ledger
 from services.access import Actor
 from services.batch import KIND, preview, start
 from services.batch_match import Selection
-from services.batch_walk import NotHeld, walk_on
+from services.batch_walk import NotHeld, advance, tell
 from services.database import Database
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, MulliganError, RetriesDisabled
@@ -24,7 +24,7 @@ from services.models import Attempt, AuditEntry, Batch, BatchSkip, Job, Membersh
 from services.policy import Check, CheckResult, RetryPolicy
 from services.retry import retry
 from services.vocabulary import Role, Status, Trigger
-from tests.support.batches import claim_batch, ended_jobs, money, new_attempts, walk
+from tests.support.batches import claim_batch, ended_jobs, money, new_attempts, walk, walk_on
 from tests.support.desks import a_kind, a_person, open_desk
 
 FAILED = Selection(status=[Status.FAILED])
@@ -193,7 +193,7 @@ class TestWalk:
         async def balance_of(session: Any, workspace_id: UUID) -> int:
             return next(stale)
 
-        monkeypatch.setattr(batch_walk.ledger, "balance_of", balance_of)
+        monkeypatch.setattr(ledger, "balance_of", balance_of)
         await ledger.grant(desk, dana, -3, "spent elsewhere")
         held = await claim_batch(desk, batch)
         done = await walk_on(desk, held, "batcher", FAILED)
@@ -288,42 +288,38 @@ class TestOnce:
     async def test_a_crash_anywhere_and_going_on(
         self, desk: Desk, crash_at: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Crashes before or after the commit of a chunk; another worker goes on."""
+        """Before a chunk's commit (even) or between it and the ring (odd); another worker goes on."""
         dana = await a_person(desk, credits=15)
         ids = await ended_jobs(desk, dana, 20)
         await ended_jobs(desk, dana, 3, "test.limited", retry_count=2)
         batch = await start(desk, dana, FAILED)
         held = await claim_batch(desk, batch)
-        commits = 0
-        commit, tell = batch_walk._commit, batch_walk._tell
+        committed = 0
+        commit = batch_walk._commit
 
         class Killed(Exception):
             pass
 
         async def commit_or_die(session: Any, *args: Any, **more: Any) -> Any:
-            nonlocal commits
             done = await commit(session, *args, **more)
-            if commits == crash_at:
+            if committed == crash_at // 2:
                 raise Killed
-            commits += 2
             return done
 
-        async def tell_or_die(*args: Any) -> None:
-            if commits == crash_at + 1:
-                raise Killed
-            await tell(*args)
-
-        monkeypatch.setattr(batch_walk, "_commit", commit_or_die)
-        monkeypatch.setattr(batch_walk, "_tell", tell_or_die)
-
         async def walk_all() -> None:
-            while not (await walk_on(desk, held, "batcher", FAILED)).done:
-                pass
+            nonlocal committed
+            while True:
+                chunk = await advance(desk, held, "batcher", FAILED)
+                committed += 1
+                if crash_at % 2 and committed == crash_at // 2 + 1:
+                    raise Killed
+                await tell(desk, chunk.requeued)
 
+        if crash_at % 2 == 0:
+            monkeypatch.setattr(batch_walk, "_commit", commit_or_die)
         with pytest.raises(Killed):
             await walk_all()
-        monkeypatch.undo()
-        monkeypatch.setattr(batch_walk, "CHUNK", 7)
+        monkeypatch.setattr(batch_walk, "_commit", commit)
         async with desk.db.write() as session:
             await lifecycle.hand_back(session, [held], "batcher")
         done = await walk(desk, batch, "another")
@@ -362,10 +358,10 @@ class TestOnce:
                 return 0
             return 1
 
-        *done, singles = await asyncio.gather(
-            *(walk(desk if n % 2 else elsewhere, batch, f"w{n}") for n, batch in enumerate(batches)),
-            asyncio.gather(*(one(job_id) for job_id in ids[::3])),
+        walks = asyncio.gather(
+            *(walk(desk if n % 2 else elsewhere, batch, f"w{n}") for n, batch in enumerate(batches))
         )
+        done, singles = await asyncio.gather(walks, asyncio.gather(*(one(job_id) for job_id in ids[::3])))
         await other.close()
         assert await new_attempts(desk, ids) == dict.fromkeys(ids, 1)
         assert sum(singles) + sum(batch.retried for batch in done) == 40

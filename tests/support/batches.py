@@ -11,7 +11,7 @@ from sqlmodel import col
 from services import lifecycle
 from services.access import Actor
 from services.batch_match import Selection
-from services.batch_walk import walk_on
+from services.batch_walk import advance, tell
 from services.desk import Desk
 from services.ids import new_id
 from services.lifecycle import Claim
@@ -38,7 +38,7 @@ async def ended_jobs(
         "workspace_id": owner.workspace_id, "owner_id": owner.user_id, "kind": kind, "title": "Clip",
         "status": status, "version": 3, "created_at": ended, "updated_at": ended, "finished_at": ended,
     } | said | more  # fmt: skip
-    run = {
+    run: dict[str, Any] = {
         "number": 1,
         "trigger": Trigger.FIRST,
         "kind": kind,
@@ -46,8 +46,10 @@ async def ended_jobs(
         "queued_at": ended,
         "fingerprint": said["fingerprint"],
     }
-    jobs = [Job(**{"id": job_id, "rank": job_id} | shared).model_dump() for job_id in ids]
-    runs = [Attempt(**{"job_id": job_id} | run).model_dump() for job_id in ids]
+    # One of each is validated; the others differ by their keys.
+    job, attempt = Job(**shared).model_dump(), Attempt(job_id=new_id(), **run).model_dump()
+    jobs = [job | {"id": job_id, "rank": job_id} for job_id in ids]
+    runs = [attempt | {"job_id": job_id} for job_id in ids]
     for start in range(0, count, _INSERTED_TOGETHER):
         async with desk.db.write() as session:
             await session.execute(sa.insert(Job), jobs[start : start + _INSERTED_TOGETHER])
@@ -63,6 +65,13 @@ async def claim_batch(desk: Desk, job: Job, worker: str = "batcher") -> Claim:
     async with desk.db.write() as session:
         assert await lifecycle.claim(session, [key], worker, 60)
     return key
+
+
+async def walk_on(desk: Desk, held: Claim, worker: str, selection: Selection) -> Batch:
+    """Does the next chunk, and rings for it."""
+    chunk = await advance(desk, held, worker, selection)
+    await tell(desk, chunk.requeued)
+    return chunk.batch
 
 
 async def walk(desk: Desk, job: Job, worker: str = "batcher") -> Batch:

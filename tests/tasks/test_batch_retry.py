@@ -22,6 +22,7 @@ from services.kinds import load_kinds
 from services.models import Artifact, Attempt, Batch, Job
 from services.retry import retry
 from services.vocabulary import ACTIVE, TERMINAL, Status, Trigger
+from tasks.kinds import batch_retry
 from tests.support.batches import ended_jobs, money, new_attempts
 from tests.support.desks import a_person, open_desk
 from tests.support.waiting import eventually
@@ -44,13 +45,11 @@ async def read(desk: Desk, job_id: UUID) -> Job:
 
 
 async def over(desk: Desk, job_id: UUID, within: float = 40) -> Job:
-    async def look() -> Job | None:
-        job = await read(desk, job_id)
-        return job if job.status in TERMINAL else None
+    async def is_over() -> bool:
+        return (await read(desk, job_id)).status in TERMINAL
 
-    found = await eventually(look, within, expect="the job is over")
-    assert found
-    return found
+    await eventually(is_over, within, expect="the job is over")
+    return await read(desk, job_id)
 
 
 async def all_over(desk: Desk, me: Actor, within: float = 60) -> None:
@@ -68,6 +67,13 @@ async def all_over(desk: Desk, me: Actor, within: float = 60) -> None:
 async def chunks(desk: Desk, batch_id: UUID) -> int:
     async with desk.db.read() as session:
         return (await session.get_one(Batch, batch_id)).chunks
+
+
+async def begun(desk: Desk, batch: Job, *, interval: float = 0.02) -> None:
+    async def has_begun() -> bool:
+        return await chunks(desk, batch.id) > 0
+
+    await eventually(has_begun, 30, interval=interval, expect="the first chunk is committed")
 
 
 async def skipped_csv(desk: Desk, batch: Job, folder: Path) -> list[dict[str, str]]:
@@ -112,7 +118,7 @@ async def test_its_worker_ends_half_way(desk: Desk, tmp_path: Path, sign: signal
     ids = await ended_jobs(desk, dana, 6_000, "test.paid")
     batch = await start(desk, dana, FAILED)
     with a_worker_process(desk.settings) as worker:
-        await eventually(lambda: chunks(desk, batch.id), 30, interval=0.005)
+        await begun(desk, batch, interval=0.005)
         if sign == signal.SIGKILL:
             os.killpg(worker.manager.pid, sign)
         else:
@@ -135,14 +141,14 @@ async def test_its_worker_ends_half_way(desk: Desk, tmp_path: Path, sign: signal
 class TestCancel:
     @pytest.fixture(autouse=True)
     def _slow_and_small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        tell = batch_walk._tell
+        tell = batch_walk.tell
 
         async def slowly(*args: Any) -> None:
             await asyncio.sleep(0.05)
             await tell(*args)
 
         monkeypatch.setattr(batch_walk, "CHUNK", 50)
-        monkeypatch.setattr(batch_walk, "_tell", slowly)
+        monkeypatch.setattr(batch_retry, "tell", slowly)
 
     async def test_it_stops_at_the_end_of_a_chunk_and_can_go_on(self, desk: Desk, tmp_path: Path) -> None:
         dana = await a_person(desk)
@@ -150,7 +156,7 @@ class TestCancel:
         limited = await ended_jobs(desk, dana, 20, "test.noop", retry_count=1, max_retries=1)
         batch = await start(desk, dana, Selection(ids=[*limited, *ids[-900:]]))
         async with a_worker(desk.settings):
-            await eventually(lambda: chunks(desk, batch.id), 20)
+            await begun(desk, batch)
             await jobs.cancel(desk, dana, batch.id)
             ended = await over(desk, batch.id)
             assert ended.status is Status.CANCELLED
