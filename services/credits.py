@@ -144,8 +144,13 @@ async def grant(desk: Desk, actor: Actor, amount: int, reason: str) -> int:
 async def ledger(
     desk: Desk, actor: Actor, cursor: UUID | None = None, limit: int = 50
 ) -> tuple[list[CreditEntry], UUID | None]:
-    """Lines of the workspace's ledger, newest first, and where the next page starts."""
+    """Lines of the workspace's ledger, newest first, and where the next page starts.
+
+    A member's are those that belong to no job, and their own.
+    """
     query = sa.select(CreditEntry).where(col(CreditEntry.workspace_id) == actor.workspace_id)
+    if not actor.sees_all_jobs:
+        query = query.where(col(CreditEntry.job_id).is_(None) | (col(CreditEntry.actor) == actor.email))
     if cursor:
         query = query.where(col(CreditEntry.id) < cursor)
     async with desk.db.read() as session:

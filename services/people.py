@@ -21,9 +21,21 @@ from services.tokens import create_token, resolve_token
 from services.vocabulary import CreditReason, Role
 
 __all__ = [
-    "Added", "Seat", "add_user", "create_token", "ensure_first_user", "first_link_path", "resolve_session",
-    "resolve_token", "set_password", "sign_in", "sign_out", "use_sign_in_link", "workspaces_of",
-]  # fmt: skip
+    "Added",
+    "Seat",
+    "add_user",
+    "create_token",
+    "ensure_first_user",
+    "first_admin",
+    "first_link_path",
+    "resolve_session",
+    "resolve_token",
+    "set_password",
+    "sign_in",
+    "sign_out",
+    "use_sign_in_link",
+    "workspaces_of",
+]
 
 FIRST_WORKSPACE = "default"
 _FIRST_EMAIL = "admin@localhost"
@@ -144,6 +156,20 @@ async def first_link_path(settings: Settings) -> str | None:
         return await database.transact(work)
     finally:
         await database.close()
+
+
+async def first_admin(accounts: Accounts) -> Actor | None:
+    """The admin who came first, in their workspace; None where there is none."""
+    query = (
+        sa.select(User, Workspace, Membership)
+        .join(Membership, col(Membership.user_id) == col(User.id))
+        .join(Workspace, col(Workspace.id) == col(Membership.workspace_id))
+        .where(col(Membership.role) == Role.ADMIN)
+        .order_by(col(Membership.created_at), col(User.id))
+    )
+    async with accounts.db.read() as session:
+        row = (await session.execute(query.limit(1))).one_or_none()
+    return Actor.of(*row) if row else None
 
 
 async def use_sign_in_link(accounts: Accounts, token: str) -> SignedIn:

@@ -1,7 +1,7 @@
 """The search language: `status:failed kind:video.* error:"out of memory" owner:me age:<1d attempts:>1 id:0198…`.
 
 Terms are joined by *and*; `-` before one excludes it; a comma lists alternatives of a status, kind or type. What is no
-`field:value` is searched for in title and error. `docs/features/search.md` is for the people who use it.
+`field:value` is searched for in title and error. `docs/features/search.md` tells the people who use it.
 """
 
 import operator

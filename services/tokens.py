@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _NAME_LIMIT = 100
 _NOTE_USE_EVERY_SECONDS = 60
+_KEEP_EXPIRED_SECONDS = 24 * 3600
 
 
 async def create_token(
@@ -54,6 +55,9 @@ async def create_token(
             raise NotFound(
                 f"There is no user {email} in {f'workspace {workspace}' if workspace else 'any workspace'}."
             )
+        await session.execute(
+            sa.delete(ApiToken).where(col(ApiToken.expires_at) < db_now(-_KEEP_EXPIRED_SECONDS))
+        )
         session.add(
             ApiToken(
                 token_hash=token_hash(token), name=name.strip(), user_id=membership.user_id,

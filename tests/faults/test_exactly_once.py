@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.house import House, a_house
+from tests.support.machines import Machines, some_machines
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually
 
@@ -31,23 +31,22 @@ async def run(job: JobContext, args: Args) -> dict:
 
 
 @pytest.fixture
-def house(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[House]:
+def machines(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Machines]:
     package = tmp_path / "elsewhere" / "acme"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "flaky.py").write_text(KIND)
-    with a_house(
+    with some_machines(
         database_url,
         redis_url,
         tmp_path / "data",
         MULLIGAN_KINDS="acme.flaky",
         PYTHONPATH=str(package.parent),
-    ) as house:
-        yield house
+    ) as machines:
+        yield machines
 
 
-def client(house: House, address: str) -> httpx.AsyncClient:
-    token = house.run("token", "create", "dana@example.org")
+def client(address: str, token: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
@@ -58,20 +57,18 @@ async def a_failed_job(api: httpx.AsyncClient, flag: Path) -> dict[str, object]:
 
 
 async def status_of(api: httpx.AsyncClient, job_id: object, status: str) -> dict[str, object]:
-    async def reached() -> dict[str, object] | None:
-        job = (await api.get(f"/api/jobs/{job_id}")).json()
-        return job if job["status"] == status else None
+    async def reached() -> dict[str, object]:
+        job: dict[str, object] = (await api.get(f"/api/jobs/{job_id}")).json()
+        return job if job["status"] == status else {}
 
-    found = await eventually(reached, 30, expect=f"the job is {status}")
-    assert found
-    return found
+    return await eventually(reached, 30, expect=f"the job is {status}")
 
 
-async def test_fifty_retries_at_two_web_processes(house: House, tmp_path: Path) -> None:
-    _, first = house.web()
-    _, second = house.web()
-    worker = house.worker()
-    async with client(house, first) as one, client(house, second) as two:
+async def test_fifty_retries_at_two_web_processes(machines: Machines, tmp_path: Path) -> None:
+    worker = machines.worker()
+    first, second = machines.webs(2)
+    token = machines.run("token", "create", "dana@example.org")
+    async with client(first, token) as one, client(second, token) as two:
         job = await a_failed_job(one, tmp_path / "flag")
         worker.stop()  # so that the new attempt stays queued while we count
         path = f"/api/jobs/{job['id']}/retry"
@@ -89,17 +86,17 @@ async def test_fifty_retries_at_two_web_processes(house: House, tmp_path: Path) 
         assert [entry["amount"] for entry in account["entries"]] == [-1, 100]
 
         (tmp_path / "flag").touch()
-        house.worker()
+        machines.worker()
         done = await status_of(two, job["id"], "completed")
         assert done["result"] == {"attempt": 2}
 
 
 async def test_the_queue_is_down_while_retry_is_pressed(
-    house: House, valkey: ValkeyServer, tmp_path: Path
+    machines: Machines, valkey: ValkeyServer, tmp_path: Path
 ) -> None:
-    _, address = house.web()
-    house.worker()
-    async with client(house, address) as api:
+    machines.worker()
+    (address,) = machines.webs()
+    async with client(address, machines.run("token", "create", "dana@example.org")) as api:
         job = await a_failed_job(api, tmp_path / "flag")
         path = f"/api/jobs/{job['id']}/retry"
         valkey.stop()

@@ -51,7 +51,8 @@ async def shelf(database_url: str, redis_url: str, tmp_path: Path) -> AsyncItera
                 Job(title='B 100% of_it "quoted"', owner_id=tom.user_id, status=Status.QUEUED,
                     created_at=now() - timedelta(days=3), **common),
                 Job(title="C https://example.org/x", owner_id=tom.user_id, status=Status.TIMEOUT,
-                    error="Timed out: ffmpeg", failure_type=FailureType.TIMEOUT, attempt=2, created_at=now() - timedelta(seconds=5),
+                    error="Timed out: ffmpeg", failure_type=FailureType.TIMEOUT, attempt=2,
+                    created_at=now() - timedelta(seconds=5),
                     **(common | {"kind": "video_download"})),
             ])  # fmt: skip
         yield Shelf(desk, dana)

@@ -4,9 +4,29 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
+
+
+@overload
+async def eventually(
+    probe: Callable[[], Awaitable[T]],
+    timeout: float = ...,  # noqa: ASYNC109
+    *,
+    interval: float = ...,
+    expect: str = ...,
+) -> T: ...
+
+
+@overload
+async def eventually(
+    probe: Callable[[], T],
+    timeout: float = ...,  # noqa: ASYNC109
+    *,
+    interval: float = ...,
+    expect: str = ...,
+) -> T: ...
 
 
 async def eventually(

@@ -45,9 +45,7 @@ class NewJob(Order):
     args: dict[str, Any] = Field(default_factory=dict, description="As the kind's `args_schema` says.")
     title: str | None = Field(default=None, max_length=300)
     max_retries: int | None = Field(default=None, ge=0, le=1000)
-    run_at: Moment | None = Field(
-        default=None, description="Start then; the job is `scheduled` until."
-    )
+    run_at: Moment | None = Field(default=None, description="Start then; the job is `scheduled` until.")
 
 
 class VersionedOrder(Order):

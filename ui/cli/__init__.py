@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from ui.cli import run
+from ui.cli import jobs, people, run
 
 app = typer.Typer(
     name="mulligan",
@@ -18,6 +18,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 run.add_commands(app)
+jobs.add_commands(app)
+people.add_commands(app)
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from services.models import Worker
 from services.vocabulary import Role, Status
-from tests.support.house import House
+from tests.support.house import House, open_house
+from tests.support.ports import free_port
 from tests.support.valkey import ValkeyServer
 from ui.api.app import describe, make_api
 
@@ -90,6 +91,14 @@ class TestHealth:
         assert 'mulligan_jobs{status="queued"} 1' in lines
         assert "mulligan_queue_backlog 1" in lines
         assert "mulligan_workers 0" in lines
+
+    async def test_without_a_database_it_says_so(self, redis_url: str, tmp_path: Path) -> None:
+        nowhere = f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere"
+        async with open_house(nowhere, redis_url, tmp_path) as house:
+            answer = await house.http.get("/api/jobs", headers={"Authorization": "Bearer mull_x"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+            ready = await house.http.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, "ok")
 
 
 class TestDescription:

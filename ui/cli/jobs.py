@@ -1,0 +1,229 @@
+"""`mulligan jobs`: the REST interface from a shell.
+
+Exit codes: 0 done; 1 refused, with the reason on stderr; 2 a wrong command line; 3 nobody answers; 4 with `--wait`, the
+job ended, but not completed.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+jobs = typer.Typer(
+    help="Jobs: list, show, submit, retry, cancel. MULLIGAN_TOKEN says who you are.\n\n"
+    "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 nobody answers, 4 waited for a job that did not complete.",
+    no_args_is_help=True,
+)
+
+_UNCOMPLETED = 4
+_POLL_SECONDS = 0.5
+_LONGEST_POLL_SECONDS = 3.0
+
+Url = Annotated[str, typer.Option(envvar="MULLIGAN_URL", help="Where Mulligan is.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs: the interface's own answer.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it ends.")]
+JobId = Annotated[str, typer.Argument(help="A job's id.")]
+_HERE = "http://127.0.0.1:8080"
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Puts this module's commands on `app`."""
+    app.add_typer(jobs, name="jobs")
+
+
+@jobs.command("list")
+def list_(
+    *,
+    q: Annotated[
+        str | None, typer.Option("--q", "-q", help="A search, as in the page: `status:failed age:<1d`.")
+    ] = None,
+    status: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    owner: Annotated[str | None, typer.Option(help="An email, or `me`.")] = None,
+    sort: Annotated[str, typer.Option(help="newest or oldest.")] = "newest",
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 25,
+    cursor: Annotated[str | None, typer.Option(help="Where the page before ended.")] = None,
+    url: Url = _HERE,
+    as_json: Json = False,
+) -> None:
+    """List jobs, newest first."""
+    from ui.cli.client import open_client, print_json
+    from ui.cli.show import job_table
+
+    with open_client(url, as_json=as_json) as client:
+        page = client.get(
+            "/api/jobs", q=q, status=status, kind=kind, owner=owner, sort=sort, limit=limit, cursor=cursor
+        )
+    if as_json:
+        print_json(page)
+        return
+    for line in job_table(page["items"]):
+        print(line)
+    print(f"{len(page['items'])} of {page['total']}", file=sys.stderr)
+    if page["next_cursor"]:
+        print(f"more: --cursor {page['next_cursor']}", file=sys.stderr)
+
+
+@jobs.command()
+def show(job_id: JobId, url: Url = _HERE, as_json: Json = False) -> None:
+    """Show a job with its history."""
+    from ui.cli.client import open_client
+
+    with open_client(url, as_json=as_json) as client:
+        _print_job(client.get(_at(job_id)), as_json=as_json)
+
+
+@jobs.command()
+def submit(
+    kind: Annotated[str, typer.Argument(help="The kind, as `video.process`.")],
+    *,
+    arg: Annotated[list[str] | None, typer.Option(help="name=value; may be repeated.")] = None,
+    args: Annotated[str | None, typer.Option(help="All arguments as a JSON object.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file to upload as the job's input.")] = None,
+    title: Annotated[str | None, typer.Option()] = None,
+    max_retries: Annotated[int | None, typer.Option(min=0)] = None,
+    run_at: Annotated[str | None, typer.Option(help="Start then: 2026-11-22T14:05:00Z.")] = None,
+    wait: Wait = False,
+    url: Url = _HERE,
+    as_json: Json = False,
+) -> None:
+    """Submit a job."""
+    from ui.cli.client import open_client
+
+    given = _json_object(args)
+    with open_client(url, as_json=as_json) as client:
+        known = {one["name"]: one for one in client.get("/api/kinds")} if arg or file else {}
+        described = known.get(kind, {})
+        given |= dict(_named(text, described) for text in arg or [])
+        if file:
+            if not (field := described.get("upload_field")):
+                raise typer.BadParameter(f"{kind} takes no file.", param_hint="--file")
+            given[field] = client.upload(file)["id"]
+        order = {"kind": kind, "args": given, "title": title, "max_retries": max_retries, "run_at": run_at}
+        job = client.post("/api/jobs", {name: value for name, value in order.items() if value is not None})
+        if not as_json and not wait:
+            print(job["id"])
+            return
+        _finish(client, job["id"], wait=wait, as_json=as_json)
+
+
+@jobs.command()
+def retry(
+    job_id: JobId,
+    from_step: Annotated[
+        str | None, typer.Option(help="Start here, with the earlier steps' results.")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Only if the job is still at it; default: as it is now.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    wait: Wait = False,
+    url: Url = _HERE,
+    as_json: Json = False,
+) -> None:
+    """Give a job another chance. With --dry-run, the exit code is 1 where it would be refused."""
+    from ui.cli.client import REFUSED, open_client, print_json
+    from ui.cli.show import plan_page
+
+    with open_client(url, as_json=as_json) as client:
+        plan = client.get(f"{_at(job_id)}/retry", from_step=from_step)
+        if dry_run:
+            print_json(plan) if as_json else print("\n".join(plan_page(plan)))
+            raise typer.Exit(0 if plan["allowed"] else REFUSED)
+        # The version that was seen: if somebody retries in between, this one is refused instead of being a second.
+        order = {"version": version or plan["version"], "from_step": from_step}
+        answer = client.post(
+            f"{_at(job_id)}/retry", {name: value for name, value in order.items() if value is not None}
+        )
+        if not wait:
+            print_json(answer) if as_json else print(
+                f"{answer['message']}: {answer['job_id']} is {answer['status']}"
+            )
+            return
+        _finish(client, answer["job_id"], wait=wait, as_json=as_json)
+
+
+@jobs.command()
+def cancel(job_id: JobId, wait: Wait = False, url: Url = _HERE, as_json: Json = False) -> None:
+    """Cancel a job. A running one stops within two seconds."""
+    from ui.cli.client import open_client, print_json
+
+    with open_client(url, as_json=as_json) as client:
+        job = client.get(_at(job_id))
+        job = client.post(f"{_at(job_id)}/cancel", {"version": job["version"]})
+        if wait:
+            job = _follow(client, job["id"])
+    if as_json:
+        print_json(job)
+    else:
+        print(f"{job['id']} is {'being cancelled' if job['cancel_requested_at'] else job['status']}")
+
+
+def _at(job_id: str) -> str:
+    from urllib.parse import quote
+
+    return f"/api/jobs/{quote(job_id, safe='')}"
+
+
+def _json_object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--args") from None
+    if not isinstance(value, dict):
+        raise typer.BadParameter('a JSON object is needed, as {"preset": "480p"}', param_hint="--args")
+    return value
+
+
+def _named(text: str, kind: dict[str, Any]) -> tuple[str, Any]:
+    """`name=value`; the value is JSON where the kind wants no text there."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise typer.BadParameter(f"{text!r} is not name=value", param_hint="--arg")
+    wanted = kind.get("args_schema", {}).get("properties", {}).get(name, {})
+    types = {wanted.get("type"), *(option.get("type") for option in wanted.get("anyOf", []))}
+    if "string" in types or "$ref" in wanted or "enum" in wanted:
+        return name, value
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _finish(client: Any, job_id: str, *, wait: bool, as_json: bool) -> None:
+    from services.vocabulary import Status
+
+    job = _follow(client, job_id) if wait else client.get(_at(job_id))
+    _print_job(job, as_json=as_json)
+    if wait and job["status"] != Status.COMPLETED:
+        raise typer.Exit(_UNCOMPLETED)
+
+
+def _follow(client: Any, job_id: str) -> Any:
+    """The job when it has ended; how far it is, on stderr where somebody looks."""
+    from services.vocabulary import TERMINAL
+
+    pause, shown = _POLL_SECONDS, ""
+    while True:
+        job = client.get(_at(job_id))
+        if job["finished_at"] and job["status"] in TERMINAL:
+            return job
+        line = f"{job['status']} {job['progress']:.0f}% {job['step'] or ''}".rstrip()
+        if line != shown and sys.stderr.isatty():
+            print(f"  {line}", file=sys.stderr)
+            shown = line
+        time.sleep(pause)
+        pause = min(pause * 1.2, _LONGEST_POLL_SECONDS)
+
+
+def _print_job(job: Any, *, as_json: bool) -> None:
+    from ui.cli.client import print_json
+    from ui.cli.show import job_page
+
+    if as_json:
+        print_json(job)
+    else:
+        print("\n".join(job_page(job)))
