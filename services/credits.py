@@ -1,5 +1,8 @@
 """Credits: a balance that is never negative and always the sum of its ledger."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -8,12 +11,23 @@ from sqlmodel import col
 
 from services import audit
 from services.access import Actor
+from services.database import rows_json
 from services.desk import Desk
 from services.errors import InsufficientCredits, Invalid
+from services.ids import new_id
 from services.models import Attempt, CreditEntry, Job, Workspace
+from services.statements import statements
 from services.vocabulary import CreditReason
 
 _MOST = 1_000_000_000
+
+
+class Charge(NamedTuple):
+    """What an attempt costs, in credits."""
+
+    job_id: UUID
+    attempt: int
+    cost: int
 
 
 async def post(
@@ -62,6 +76,40 @@ async def refund_unused(session: AsyncSession, actor: Actor, job: Job) -> None:
         actor=actor.email, note="Cancelled before it ran.", job_id=job.id, attempt=job.attempt,
     )  # fmt: skip
     attempt.cost = 0
+
+
+async def charge_many(
+    session: AsyncSession, workspace_id: UUID, charges: Sequence[Charge], *, actor: str
+) -> None:
+    """Charges for many attempts at once, in the caller's transaction, with a line of the ledger for each.
+
+    Raises:
+        InsufficientCredits: the balance would become negative; nothing was changed.
+    """
+    total = sum(charge.cost for charge in charges)
+    change = (
+        sa.update(Workspace)
+        .where(col(Workspace.id) == workspace_id, col(Workspace.balance) >= total)
+        .values(balance=col(Workspace.balance) - total)
+        .returning(col(Workspace.balance))
+    )
+    left = (await session.scalars(change, execution_options={"synchronize_session": False})).one_or_none()
+    if left is None:
+        raise InsufficientCredits(needed=total)
+    balances = accumulate((-charge.cost for charge in charges), initial=left + total)
+    next(balances)
+    rows = rows_json(
+        {
+            "id": new_id(),
+            "amount": -charge.cost,
+            "balance_after": after,
+            "job_id": charge.job_id,
+            "attempt": charge.attempt,
+        }
+        for charge, after in zip(charges, balances, strict=True)
+    )
+    texts = statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
+    await session.execute(texts.charge, {"rows": rows, "workspace": workspace_id, "actor": actor})
 
 
 async def balance_of(session: AsyncSession, workspace_id: UUID) -> int:

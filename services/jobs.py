@@ -29,7 +29,7 @@ from services.failures import clean
 from services.feed import Change
 from services.ids import new_id
 from services.kinds import JobKind
-from services.models import Artifact, Attempt, Job, LogLine, Step, Upload, User
+from services.models import Artifact, Attempt, BatchSkip, Job, LogLine, Step, Upload, User
 from services.models import now as wall_clock
 from services.search import conditions
 from services.storable import require_storable
@@ -454,6 +454,7 @@ async def delete(desk: Desk, actor: Actor, job_id: UUID) -> None:
             raise StillActive(current=job.status, version=job.version)
         for content in (LogLine, Step):
             await session.execute(sa.delete(content).where(col(content.job_id) == job_id))
+        await session.execute(sa.delete(BatchSkip).where(col(BatchSkip.batch_id) == job_id))
         said = {"error": None, "traceback": None, "advice": None}
         await session.execute(sa.update(Attempt).where(col(Attempt.job_id) == job_id).values(**said))
         audit.record(session, actor, "job.delete", job_id, kind=job.kind)

@@ -35,8 +35,8 @@ _BATCH = 500
 _FRESH = {"populate_existing": True, "synchronize_session": False}
 
 _CLEARED: dict[str, Any] = {
-    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "fingerprint": None,
-    "result": None, "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
+    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "result": None,
+    "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
     "started_at": None, "finished_at": None, "due_at": None,
 }  # fmt: skip
 
@@ -382,6 +382,43 @@ async def requeue(session: AsyncSession, retry: Requeue) -> Job:
     return job
 
 
+class Candidate(NamedTuple):
+    """A job of a batch, as it was read: it is queued again only if it is still so."""
+
+    job_id: UUID
+    version: int
+    status: Status
+    counts: bool
+    cost: int
+
+
+class Requeued(NamedTuple):
+    """A job that has a new attempt."""
+
+    attempt: int
+    change: Change
+
+
+async def requeue_many(
+    session: AsyncSession, candidates: Sequence[Candidate], requested_by: str
+) -> dict[UUID, Requeued]:
+    """As `requeue`, for very many, with trigger `batch`: those that have changed are left out of the answer.
+
+    Whether a status may be retried is decided by whoever read it; here it must still be the same.
+    """
+    texts = _statements(session)
+    chosen = rows_json(
+        {"id": c.job_id.hex, "version": c.version, "status": c.status, "counts": int(c.counts)}
+        for c in candidates
+    )
+    rows = (await session.execute(texts.requeue, {"rows": chosen})).all()
+    requeued = {row.id: Requeued(row.attempt, _change(row)) for row in rows}
+    if requeued:
+        costs = rows_json({"id": c.job_id.hex, "cost": c.cost} for c in candidates if c.job_id in requeued)
+        await session.execute(texts.requeue_attempt, {"rows": costs, "by": requested_by})
+    return requeued
+
+
 async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failure: Failure) -> Job | None:
     """Takes a retry back whose doorbell could not be rung. None: a worker, or somebody else, has the attempt already.
 
@@ -427,7 +464,8 @@ async def cancel(session: AsyncSession, job: Job, by: str) -> Job:
         sa.update(Job)
         .where(*guard, col(Job.status).in_(WAITING))
         .values(
-            status=Status.CANCELLED, error=failure.message, failure_type=failure.type, finished_at=db_now(),
+            status=Status.CANCELLED, error=failure.message, failure_type=failure.type, fingerprint=None,
+            finished_at=db_now(),
             due_at=None, kick_due_at=None, **_moved(),
         )
         .returning(Job)

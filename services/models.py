@@ -371,6 +371,46 @@ class AuditEntry(SQLModel, table=True):
     )
 
 
+class Batch(SQLModel, table=True):
+    """How far a batch of retries has come. Written together with the jobs of each chunk, so that it is never ahead."""
+
+    job_id: UUID = Field(foreign_key="job.id", primary_key=True)
+    """The batch as a job."""
+    cut_off: UUID
+    """Jobs with a later id do not belong."""
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    """By the database's clock. Jobs that changed later are left alone."""
+    expected: int
+    """How many jobs matched at the start."""
+    ceiling: int = Field(sa_type=sa.BigInteger)
+    """Credits that it may use, as its preview said."""
+    spent: int = Field(default=0, sa_type=sa.BigInteger)
+    cursor: UUID | None = None
+    """The key (rank of a search's jobs, id of chosen ones) up to which it is through."""
+    chunks: int = 0
+    """Raised by each chunk, which names the one it follows."""
+    done: bool = False
+    matched: int = 0
+    """Jobs that were come across so far: those retried, skipped and failed."""
+    retried: int = 0
+    failed: int = 0
+    skipped: dict[str, int] = Field(default_factory=dict, sa_type=Json)
+    """Code → how many."""
+
+
+class BatchSkip(SQLModel, table=True):
+    """A job that a batch did not retry, and why."""
+
+    __tablename__ = "batch_skip"
+
+    batch_id: UUID = Field(foreign_key="job.id", primary_key=True)
+    job_id: UUID = Field(primary_key=True)
+    """As it was asked for; perhaps no job at all."""
+    status: Status | None = Field(default=None, sa_type=words(Status))
+    code: str = Field(max_length=64)
+    message: str
+
+
 class Worker(SQLModel, table=True):
     """A worker process that was seen lately."""
 

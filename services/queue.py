@@ -12,6 +12,8 @@ class Doorbell:
 
     job_id: UUID
     attempt: int
+    bulk: bool = False
+    """One of very many: those that are not are answered first."""
 
 
 class JobQueue(Protocol):

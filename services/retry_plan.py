@@ -164,9 +164,14 @@ def _check_enabled(desk: Desk) -> CheckResult:
 
 
 def _check_status(job: Job, policy: RetryPolicy) -> CheckResult:
-    # In the words of the published designs: "Only failed jobs can be retried, current status: X".
-    error = NotRetryable(allowed=" or ".join(sorted(policy.statuses, key=_familiarity)), current=job.status)
+    error = wrong_status(job.status, policy)
     return CheckResult("not_retryable", job.status in policy.statuses, error.message, error=error)
+
+
+def wrong_status(status: Status, policy: RetryPolicy) -> NotRetryable:
+    """What is said of a job with a status that the policy does not allow."""
+    # In the words of the published designs: "Only failed jobs can be retried, current status: X".
+    return NotRetryable(allowed=" or ".join(sorted(policy.statuses, key=_familiarity)), current=status)
 
 
 def _familiarity(status: str) -> int:
@@ -225,11 +230,12 @@ def _check_step(facts: _Facts, from_step: str) -> CheckResult:
 
 async def _run_checks(desk: Desk, actor: Actor, facts: _Facts) -> Sequence[CheckResult]:
     return await asyncio.gather(
-        *(_run_check(check, desk, facts.job, actor) for check in facts.kind.policy.checks)
+        *(run_check(check, desk, facts.job, actor) for check in facts.kind.policy.checks)
     )
 
 
-async def _run_check(check: Check, desk: Desk, job: Job, actor: Actor) -> CheckResult:
+async def run_check(check: Check, desk: Desk, job: Job, actor: Actor) -> CheckResult:
+    """What a check found, within its time limit. Its refusals and being late are results; other errors are raised."""
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             return await check(desk, job, actor)

@@ -7,8 +7,8 @@ Terms are joined by *and*; `-` before one excludes it; a comma lists alternative
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -48,6 +48,8 @@ class _Term:
     field: str | None
     value: str
     quoted: bool
+    at: datetime | None = None
+    """The moment that ages are counted back from; None: now."""
 
     def wrong(self, explanation: str, suggestion: str | None = None) -> NoReturn:
         """Raises Invalid, with the place of the mistake."""
@@ -58,14 +60,14 @@ class _Term:
         )  # fmt: skip
 
 
-def conditions(query_text: str, actor: Actor) -> list[sa.ColumnElement[bool]]:
-    """The search as conditions on `Job`, all of which hold. No words, no conditions.
+def conditions(query_text: str, actor: Actor, at: datetime | None = None) -> list[sa.ColumnElement[bool]]:
+    """The search as conditions on `Job`, all of which hold. No words, no conditions. Ages are counted back from `at`.
 
     Raises:
         Invalid: a mistake; its data say where (`position`, `length`), what (`explanation`) and, where one can be
             guessed, what was meant (`suggestion`).
     """
-    return [_condition(term, actor) for term in _terms(query_text)]
+    return [_condition(replace(term, at=at), actor) for term in _terms(query_text)]
 
 
 def _terms(text: str) -> list[_Term]:
@@ -213,7 +215,9 @@ def _age(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
         term.wrong("That is more than a hundred years.")
     # Younger is created later: the comparison turns around.
     turned = {"<": operator.gt, "<=": operator.ge, ">": operator.lt, ">=": operator.le}[found["sign"]]
-    condition: sa.ColumnElement[bool] = turned(col(Job.created_at), now() - timedelta(seconds=seconds))
+    condition: sa.ColumnElement[bool] = turned(
+        col(Job.created_at), (term.at or now()) - timedelta(seconds=seconds)
+    )
     return condition
 
 

@@ -1,7 +1,7 @@
-"""The set-based statements of the worker's side, one text per database, built once.
+"""The set-based statements of workers and batches, one text per database, built once.
 
 Each takes its rows as one JSON parameter (`rows_source`), so that a batch of any size is the same prepared statement.
-Only `services/lifecycle.py` runs them.
+Those that change jobs and attempts are run by `services/lifecycle.py` alone.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,19 @@ _OUTCOME = _ID | {
     "result": "jsonb",
     "output_attempt": "integer",
 }
+
+_CHOSEN = {"id": "uuid", "version": "integer", "status": "text", "counts": "integer"}
+_CHARGE = {
+    "id": "uuid",
+    "amount": "integer",
+    "balance_after": "integer",
+    "job_id": "uuid",
+    "attempt": "integer",
+}
+_SKIP = {"job_id": "uuid", "status": "text", "code": "text", "message": "text"}
+
+# Later than for a single job: a batch's doorbells are many, and being behind others is no sign of loss.
+BULK_KICK_AGAIN_SECONDS = 60
 
 # What a change tells the feed.
 _CHANGE: dict[str, Any] = {
@@ -66,6 +79,14 @@ class Statements:
     """`:rows` of (id, attempt), `:worker`, `:lease`. Returns what is still held."""
     progress: sa.TextualSelect
     """`:rows` of (id, attempt, progress, step), `:worker`. Returns the jobs it moved."""
+    requeue: sa.TextualSelect
+    """`:rows` of (id, version, status, counts). Returns the jobs that were still as they were read."""
+    requeue_attempt: sa.TextClause
+    """`:rows` of (id, cost), `:by`. The new attempts of jobs that `requeue` returned."""
+    charge: sa.TextClause
+    """`:rows` of (id, amount, balance_after, job_id, attempt), `:workspace`, `:actor`. Lines of the ledger."""
+    skip: sa.TextClause
+    """`:rows` of (job_id, status, code, message), `:batch`. What a batch left alone, and why."""
 
 
 @cache
@@ -75,14 +96,20 @@ def statements(*, is_sqlite: bool) -> Statements:
         now = "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
         later = "(strftime('%Y-%m-%d %H:%M:%f', 'now', v.wait || ' seconds') || '000')"
         lease = "(strftime('%Y-%m-%d %H:%M:%f', 'now', :lease || ' seconds') || '000')"
+        kick_again = f"(strftime('%Y-%m-%d %H:%M:%f', 'now', '{BULK_KICK_AGAIN_SECONDS} seconds') || '000')"
     else:
         now = "clock_timestamp()"
         later = "(clock_timestamp() + make_interval(secs => v.wait))"
         lease = "(clock_timestamp() + make_interval(secs => :lease))"
+        kick_again = f"(clock_timestamp() + make_interval(secs => {BULK_KICK_AGAIN_SECONDS}))"
     pairs = rows_source(_ID, is_sqlite=is_sqlite)
     outcomes = rows_source(_OUTCOME, is_sqlite=is_sqlite)
     moved = rows_source(_ID | {"progress": "float8", "step": "text"}, is_sqlite=is_sqlite)
     waits = rows_source(_ID | {"wait": "float8"}, is_sqlite=is_sqlite)
+    chosen = rows_source(_CHOSEN, is_sqlite=is_sqlite)
+    costs = rows_source({"id": "uuid", "cost": "integer"}, is_sqlite=is_sqlite)
+    charges = rows_source(_CHARGE, is_sqlite=is_sqlite)
+    skips = rows_source(_SKIP, is_sqlite=is_sqlite)
     held = "job.id = v.id AND job.attempt = v.attempt AND job.worker = :worker AND job.status = 'running'"
 
     return Statements(
@@ -133,6 +160,32 @@ def statements(*, is_sqlite: bool) -> Statements:
             f"UPDATE job SET progress = v.progress, step = v.step FROM {moved} WHERE {held}",
             _CHANGE,
         ),
+        requeue=_returning(
+            f"""UPDATE job SET status = 'queued', attempt = job.attempt + 1, retry_count = job.retry_count + v.counts,
+                output_attempt = NULL, progress = 0, step = NULL, error = NULL, failure_type = NULL, advice = NULL,
+                result = NULL, worker = NULL, lease_expires_at = NULL, cancel_requested_at = NULL,
+                cancel_requested_by = NULL, started_at = NULL, finished_at = NULL, due_at = NULL,
+                queued_at = {now}, updated_at = {now}, kick_due_at = {kick_again}, kicks = 1, version = job.version + 1
+            FROM {chosen}
+            WHERE job.id = v.id AND job.version = v.version AND job.status = v.status AND job.deleted_at IS NULL""",
+            _CHANGE,
+        ),
+        requeue_attempt=_text(
+            f"""INSERT INTO attempt
+                (job_id, number, trigger, requested_by, status, void, cost, kind, after_fingerprint, queued_at)
+            SELECT job.id, job.attempt, 'batch', :by, 'queued', FALSE, v.cost, job.kind, job.fingerprint, {now}
+            FROM {costs} JOIN job ON job.id = v.id"""
+        ),
+        charge=_text(
+            f"""INSERT INTO credit_entry
+                (id, workspace_id, amount, balance_after, reason, actor, job_id, attempt, created_at)
+            SELECT v.id, :workspace, v.amount, v.balance_after, 'charge', :actor, v.job_id, v.attempt, {now}
+            FROM {charges}"""
+        ).bindparams(sa.bindparam("workspace", type_=sa.Uuid())),
+        skip=_text(
+            f"""INSERT INTO batch_skip (batch_id, job_id, status, code, message)
+            SELECT :batch, v.job_id, v.status, v.code, v.message FROM {skips}"""
+        ).bindparams(sa.bindparam("batch", type_=sa.Uuid())),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from services.database import Database
+from services.desk import Desk
 from services.errors import ServiceUnavailable
 from services.failures import JobError, clean
 from services.filenames import safe_filename
@@ -21,7 +21,7 @@ from services.models import Artifact, LogLine, Upload, now
 from services.object_store import ObjectMissing, StorageFull
 from services.redaction import secret_values
 from services.scrubbing import scrub
-from services.storage import Storage, artifact_key
+from services.storage import artifact_key
 from services.vocabulary import FailureType
 from tasks.output import keep_artifact
 from tasks.steps import Steps
@@ -45,23 +45,25 @@ _SAID = _Said()
 class RunContext:
     """The `JobContext` of one run. Reads and writes nothing until it is asked to."""
 
-    def __init__(
-        self, claimed: Claimed, kind: JobKind | None, worker: str, db: Database, storage: Storage, work: Path
-    ) -> None:
+    def __init__(self, claimed: Claimed, kind: JobKind | None, worker: str, desk: Desk, work: Path) -> None:
         self.id = claimed.change.id
         self.attempt = claimed.attempt
         self.workspace_id = claimed.change.workspace_id
         self.title = claimed.title
+        self.desk = desk
+        """For Mulligan's own kinds, which work on jobs."""
+        self.worker = worker
         self.has_output = False
+        self.so_far: dict[str, Any] | None = None
+        """The result of a run that ends early."""
         self.lines: deque[LogLine] = deque()
         self._kind = kind
         self._args = claimed.args
         self._upload_id = claimed.upload_id
-        self._worker = worker
-        self._db = db
-        self._storage = storage
+        self._db = desk.db
+        self._storage = desk.storage
         self._workdir = Workdir(work, self.id, self.attempt)
-        self._steps = Steps(db, self.id, self.attempt, kind.steps if kind else ())
+        self._steps = Steps(desk.db, self.id, self.attempt, kind.steps if kind else ())
         self._inputs: dict[UUID, Path] = {}
         self._stopping = False
         self._progress = Progress(self.id, self.attempt, 0, None)
@@ -211,7 +213,7 @@ class RunContext:
         artifact = Artifact(
             job_id=self.id, attempt=self.attempt, name=name, size=size, content_type=guessed, storage_key=key
         )
-        if not await keep_artifact(self._db, self._storage, artifact, self._worker):
+        if not await keep_artifact(self._db, self._storage, artifact, self.worker):
             self.stop()
             raise asyncio.CancelledError("the attempt is no longer this worker's")
         self.has_output = True

@@ -15,9 +15,19 @@ from tasks.stream import StreamBroker
 
 TASK = "mulligan.run_job"
 
-# Placeholders in the encoded message; no real value looks like these.
+# Placeholders in the encoded message, the id twice; no real value looks like these.
 _ID, _ATTEMPT = "@job@", 987_654_321
-_CHUNK = 2_000
+_CHUNK = 1_000
+# From so many on, one script rings for them all: twice as fast as a pipeline, and a third of its bytes.
+_MANY = 16
+
+# The message in four parts with id, id and attempt between them, and all ids with attempts as one text, which costs
+# the client next to nothing. The stream's name is a key, as Redis Cluster wants it.
+_RING_MANY = """
+for id, attempt in string.gmatch(ARGV[5], '(%x+):(%d+)') do
+  redis.call('XADD', KEYS[1], '*', 'data', ARGV[1] .. id .. ARGV[2] .. id .. ARGV[3] .. attempt .. ARGV[4])
+end
+"""
 
 
 class TaskiqQueue:
@@ -30,7 +40,10 @@ class TaskiqQueue:
             task_id=_ID, task_name=TASK, labels={"ack_type": "manual"}, args=[_ID, _ATTEMPT], kwargs={}
         )
         # Encoded once: ringing for 100,000 jobs is then a matter of filling in.
-        self._template = broker.formatter.dumps(message).message
+        template = broker.formatter.dumps(message).message
+        before, between, rest = template.split(_ID.encode())
+        self._parts = (before, between, *rest.split(str(_ATTEMPT).encode()))
+        self._ring_many = broker.redis.register_script(_RING_MANY)
 
     @classmethod
     def connect(cls, settings: Settings) -> Self:
@@ -42,17 +55,26 @@ class TaskiqQueue:
         await self._broker.connection_pool.disconnect()
 
     async def kick(self, doorbells: Sequence[Doorbell]) -> None:
-        """Rings for each, in one round trip.
+        """Rings for each, many in one round trip.
 
         Raises:
             QueueUnavailable: the queue did not answer in time. Some of the messages may have arrived all the same.
         """
-        for start in range(0, len(doorbells), _CHUNK):
-            pipe = self._broker.redis.pipeline(transaction=False)
-            for doorbell in doorbells[start : start + _CHUNK]:
-                pipe.execute_command("XADD", self._broker.queue_name, "*", b"data", self._encode(doorbell))
-            async with self._in_time():
-                await pipe.execute()
+        for stream, bulk in ((self._broker.queue_name, False), (self._broker.bulk_name, True)):
+            bells = [doorbell for doorbell in doorbells if doorbell.bulk is bulk]
+            for start in range(0, len(bells), _CHUNK):
+                async with self._in_time():
+                    await self._ring(stream, bells[start : start + _CHUNK])
+
+    async def _ring(self, stream: str, bells: Sequence[Doorbell]) -> None:
+        if len(bells) >= _MANY:
+            filling = " ".join(f"{bell.job_id.hex}:{bell.attempt}" for bell in bells)
+            await self._ring_many(keys=[stream], args=[*self._parts, filling])
+            return
+        pipe = self._broker.redis.pipeline(transaction=False)
+        for bell in bells:
+            pipe.execute_command("XADD", stream, "*", b"data", self._encode(bell))
+        await pipe.execute()
 
     async def backlog(self) -> int:
         """How many doorbells no worker has answered yet.
@@ -61,11 +83,15 @@ class TaskiqQueue:
             QueueUnavailable: the queue did not answer in time.
         """
         async with self._in_time():
-            return int(await self._broker.redis.xlen(self._broker.queue_name))
+            pipe = self._broker.redis.pipeline(transaction=False)
+            for stream in self._broker.streams:
+                pipe.execute_command("XLEN", stream)
+            return sum(await pipe.execute())
 
     def _encode(self, doorbell: Doorbell) -> bytes:
-        filled = self._template.replace(_ID.encode(), doorbell.job_id.hex.encode())
-        return filled.replace(str(_ATTEMPT).encode(), str(doorbell.attempt).encode())
+        job_id, attempt = doorbell.job_id.hex.encode(), str(doorbell.attempt).encode()
+        before, between, after, end = self._parts
+        return before + job_id + between + job_id + after + attempt + end
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:

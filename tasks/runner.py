@@ -178,7 +178,7 @@ class Runner:
         desk = self._desk
         kind = desk.kinds.get(claimed.kind)
         work = desk.settings.data_path / "work"
-        run = Run(claimed, deadline, RunContext(claimed, kind, self._worker, desk.db, desk.storage, work))
+        run = Run(claimed, deadline, RunContext(claimed, kind, self._worker, desk, work))
         self._leases.hold(run)
         if self._draining:
             run.stop(Stop.SHUTDOWN)
@@ -201,7 +201,8 @@ class Runner:
             advice = "The kind has changed since this job was submitted. Submit it as a new job."
             return _failed(run, failure(kind.name, FailureType.PERMANENT, error.message, advice))
         task = await run.perform(_body(kind, run.context, args), kind.timeout)
-        return self._outcome(run, kind, task)
+        outcome = self._outcome(run, kind, task)
+        return _with_what_there_is(run, outcome) if outcome and run.context.so_far is not None else outcome
 
     def _outcome(self, run: Run, kind: JobKind, task: asyncio.Task[Any]) -> Outcome | None:
         """What the end of the task means. None: nothing may be written, or the job is handed back."""
@@ -275,6 +276,13 @@ def _completed(run: Run, kind: JobKind, result: Any) -> Outcome:
     return Outcome(
         run.claim.job_id, run.claim.attempt, Status.COMPLETED, result=kept, has_output=run.context.has_output
     )
+
+
+def _with_what_there_is(run: Run, outcome: Outcome) -> Outcome:
+    """An early end of a run that can say how far it came."""
+    if outcome.status is Status.COMPLETED:
+        return outcome
+    return outcome._replace(result=run.context.so_far, has_output=run.context.has_output)
 
 
 def _failed(run: Run, why: Failure, kind: JobKind | None = None) -> Outcome:

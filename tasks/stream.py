@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -43,9 +43,15 @@ _GONE_MS = 600_000
 _LEAVE_SECONDS = 2.0
 _FEWEST, _MOST = 4, 128
 _QUICK_SECONDS = 0.1
+_LOOK_AGAIN_SECONDS = 0.02
 
-Entry = tuple[bytes, bytes]
-"""A stream entry's id and the message in it."""
+
+class Entry(NamedTuple):
+    """A stream's entry: where it lies, its id, and the message in it."""
+
+    stream: str
+    id: bytes
+    data: bytes
 
 
 def worker_name() -> str:
@@ -54,7 +60,10 @@ def worker_name() -> str:
 
 
 class StreamBroker(RedisStreamBroker):
-    """One stream, one consumer group. An entry is deleted once it is acked, so the stream's length is the backlog."""
+    """Two streams, one consumer group's name: what people wait for, and behind it the bulk of batches.
+
+    An entry is deleted once it is acked, so the streams' lengths are the backlog.
+    """
 
     def __init__(self, url: str, *, queue_name: str = STREAM) -> None:
         super().__init__(
@@ -69,14 +78,18 @@ class StreamBroker(RedisStreamBroker):
             socket_connect_timeout=1.0,
             retry=Retry(NoBackoff(), 1),  # once, since a pooled connection may be of a server that is gone
         )
+        # The braces put both into one slot of a Redis Cluster, so that one command can read both.
+        self.bulk_name = f"{{{queue_name}}}:bulk"
+        self.streams = (queue_name, self.bulk_name)
         self.formatter = DoorbellFormatter()
         self.redis: Redis = Redis(connection_pool=self.connection_pool)
         self.before_leaving: Callable[[], Awaitable[None]] | None = None
         """Called when taskiq stops listening: the time to bring running jobs to an end."""
         self._outage = Outage("the queue (Redis)", logger)
         self._appetite = _Appetite()
-        self._acked: list[bytes] = []
+        self._acked: list[Entry] = []
         self._ack_task: asyncio.Task[None] | None = None
+        self._looked_at = 0.0
         self._claim_at = 0.0
         self._tidy_at = 0.0
 
@@ -84,13 +97,19 @@ class StreamBroker(RedisStreamBroker):
         """Deliveries, for ever, whatever happens to Redis. Closing it hands back what was not delivered."""
         try:
             while True:
-                for entry_id, data in await self._next():
-                    # Not validated: both are ours, and this is the hot path.
-                    yield AckableMessage.model_construct(data=data, ack=partial(self._ack, entry_id))
+                for entry in await self._next():
+                    if entry.stream == self.bulk_name:
+                        for urgent in await self._overtaking():
+                            yield self._delivery(urgent)
+                    yield self._delivery(entry)
         finally:
             if self.before_leaving:
                 await self.before_leaving()
             await self._leave()
+
+    def _delivery(self, entry: Entry) -> AckableMessage:
+        # Not validated: both are ours, and this is the hot path.
+        return AckableMessage.model_construct(data=entry.data, ack=partial(self._ack, entry))
 
     async def shutdown(self) -> None:
         """Sends the last acks and closes the connections."""
@@ -99,11 +118,10 @@ class StreamBroker(RedisStreamBroker):
 
     async def _declare_consumer_group(self) -> None:
         """Called by taskiq at start. Redis may be away then: `listen` declares the group when it is back."""
-        with suppress(RedisError, OSError, TimeoutError):  # also where another worker was first
-            async with asyncio.timeout(_CALL_SECONDS):
-                await self.redis.xgroup_create(
-                    self.queue_name, self.consumer_group_name, id="0", mkstream=True
-                )
+        for stream in self.streams:
+            with suppress(RedisError, OSError, TimeoutError):  # also where another worker was first
+                async with asyncio.timeout(_CALL_SECONDS):
+                    await self.redis.xgroup_create(stream, self.consumer_group_name, id="0", mkstream=True)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -121,18 +139,36 @@ class StreamBroker(RedisStreamBroker):
                 await asyncio.sleep(_RECONNECT_SECONDS)
             else:
                 self._outage.over()
+                self._looked_at = asyncio.get_running_loop().time()
                 if entries:
-                    self._appetite.fed(len(entries))
+                    bulk = sum(entry.stream == self.bulk_name for entry in entries)
+                    self._appetite.fed(max(bulk, len(entries) - bulk))
                     return entries
 
     async def _read(self) -> list[Entry]:
+        """What is there, or comes within a while, of both streams; what people wait for comes first."""
         answer = await self.redis.xreadgroup(
             self.consumer_group_name,
             self.consumer_name,
-            {self.queue_name: ">"},
+            dict.fromkeys(self.streams, ">"),
             count=self._appetite.count(),
             block=_BLOCK_MS,
         )
+        return sorted(_entries(answer), key=lambda entry: entry.stream == self.bulk_name)
+
+    async def _overtaking(self) -> list[Entry]:
+        """What came for people since the last look: where jobs are slow, bulk that was read long ago waits."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at < _LOOK_AGAIN_SECONDS:
+            return []
+        self._looked_at = now
+        try:
+            async with asyncio.timeout(_CALL_SECONDS):
+                answer = await self.redis.xreadgroup(
+                    self.consumer_group_name, self.consumer_name, {self.queue_name: ">"}, count=_FEWEST
+                )
+        except (RedisError, OSError, TimeoutError):  # the next read says so
+            return []
         return _entries(answer)
 
     async def _take_over(self) -> list[Entry]:
@@ -144,27 +180,31 @@ class StreamBroker(RedisStreamBroker):
         if now >= self._tidy_at:
             self._tidy_at = now + _TIDY_EVERY_SECONDS
             await self._forget_dead_consumers()
-        answer: Any = await self.redis.xautoclaim(
-            self.queue_name,
-            self.consumer_group_name,
-            self.consumer_name,
-            min_idle_time=_CLAIM_IDLE_MS,
-            count=_CLAIM_COUNT,
-        )
-        if answer[0] not in {b"0-0", "0-0"}:
-            self._claim_at = now  # there is more
-        return [(entry_id, fields[b"data"]) for entry_id, fields in answer[1] if fields]
+        found: list[Entry] = []
+        for stream in self.streams:
+            answer: Any = await self.redis.xautoclaim(
+                stream,
+                self.consumer_group_name,
+                self.consumer_name,
+                min_idle_time=_CLAIM_IDLE_MS,
+                count=_CLAIM_COUNT,
+            )
+            if answer[0] not in {b"0-0", "0-0"}:
+                self._claim_at = now  # there is more
+            found += [Entry(stream, entry_id, fields[b"data"]) for entry_id, fields in answer[1] if fields]
+        return found
 
     async def _forget_dead_consumers(self) -> None:
-        for consumer in await self.redis.xinfo_consumers(self.queue_name, self.consumer_group_name):
-            name = consumer["name"].decode()
-            if consumer["pending"] == 0 and consumer["idle"] > _GONE_MS and name != self.consumer_name:
-                await self.redis.xgroup_delconsumer(self.queue_name, self.consumer_group_name, name)
+        for stream in self.streams:
+            for consumer in await self.redis.xinfo_consumers(stream, self.consumer_group_name):
+                name = consumer["name"].decode()
+                if consumer["pending"] == 0 and consumer["idle"] > _GONE_MS and name != self.consumer_name:
+                    await self.redis.xgroup_delconsumer(stream, self.consumer_group_name, name)
 
     # --- answering --------------------------------------------------------------------------------------------------
 
-    def _ack(self, entry_id: bytes) -> None:
-        self._acked.append(entry_id)
+    def _ack(self, entry: Entry) -> None:
+        self._acked.append(entry)
         if self._ack_task is None or self._ack_task.done():
             self._ack_task = asyncio.create_task(self._ack_soon(), name="acks")
 
@@ -175,40 +215,44 @@ class StreamBroker(RedisStreamBroker):
 
     async def _send_acks(self) -> None:
         """A lost ack means a second delivery, which the claim rejects; so a failure is no trouble."""
-        ids, self._acked = self._acked, []
-        if not ids:
+        acked, self._acked = self._acked, []
+        if not acked:
             return
         try:
             pipe = self.redis.pipeline(transaction=False)
-            pipe.execute_command("XACK", self.queue_name, self.consumer_group_name, *ids)
-            pipe.execute_command("XDEL", self.queue_name, *ids)
+            for stream in self.streams:
+                if ids := [entry.id for entry in acked if entry.stream == stream]:
+                    pipe.execute_command("XACK", stream, self.consumer_group_name, *ids)
+                    pipe.execute_command("XDEL", stream, *ids)
             async with asyncio.timeout(_CALL_SECONDS):
                 await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
-            logger.debug("%d acks were lost (%s)", len(ids), type(error).__name__)
+            logger.debug("%d acks were lost (%s)", len(acked), type(error).__name__)
 
     async def _leave(self) -> None:
         """Rings anew for what was delivered here and not answered, so that nobody waits until it counts as stale."""
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await self._send_acks()
-                while entries := _entries(await self._own_pending()):
-                    pipe = self.redis.pipeline(transaction=True)
-                    for entry_id, data in entries:
-                        if data:
-                            pipe.execute_command("XADD", self.queue_name, "*", b"data", data)
-                        pipe.execute_command("XACK", self.queue_name, self.consumer_group_name, entry_id)
-                        pipe.execute_command("XDEL", self.queue_name, entry_id)
-                    await pipe.execute()
-                await self.redis.xgroup_delconsumer(
-                    self.queue_name, self.consumer_group_name, self.consumer_name
-                )
+                for stream in self.streams:
+                    await self._hand_back(stream)
         except (RedisError, OSError, TimeoutError) as error:
             logger.info("left without a word to the queue (%s)", type(error).__name__)
 
-    async def _own_pending(self) -> Any:
+    async def _hand_back(self, stream: str) -> None:
+        while entries := _entries(await self._own_pending(stream)):
+            pipe = self.redis.pipeline(transaction=True)
+            for entry in entries:
+                if entry.data:
+                    pipe.execute_command("XADD", stream, "*", b"data", entry.data)
+                pipe.execute_command("XACK", stream, self.consumer_group_name, entry.id)
+                pipe.execute_command("XDEL", stream, entry.id)
+            await pipe.execute()
+        await self.redis.xgroup_delconsumer(stream, self.consumer_group_name, self.consumer_name)
+
+    async def _own_pending(self, stream: str) -> Any:
         return await self.redis.xreadgroup(
-            self.consumer_group_name, self.consumer_name, {self.queue_name: "0"}, count=_CLAIM_COUNT
+            self.consumer_group_name, self.consumer_name, {stream: "0"}, count=_CLAIM_COUNT
         )
 
 
@@ -261,8 +305,9 @@ def _entries(answer: Any) -> list[Entry]:
     """RESP3 answers a mapping of stream to batches of entries, RESP2 a list of pairs."""
     found: list[Entry] = []
     streams = answer.items() if isinstance(answer, dict) else answer or []
-    for _, batch in streams:
+    for name, batch in streams:
+        stream = name.decode() if isinstance(name, bytes) else name
         for entry in batch:
             rows = entry if isinstance(entry, list) else [entry]
-            found += [(entry_id, (fields or {}).get(b"data", b"")) for entry_id, fields in rows]
+            found += [Entry(stream, entry_id, (fields or {}).get(b"data", b"")) for entry_id, fields in rows]
     return found

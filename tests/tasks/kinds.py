@@ -35,6 +35,11 @@ async def noop(job: JobContext, args: Nothing) -> None:
     """Does nothing."""
 
 
+@job_kind("test.paid", title="Nothing, for a credit", args=Nothing, policy=RetryPolicy(cost=1))
+async def paid(job: JobContext, args: Nothing) -> None:
+    """Does nothing; a retry of it costs a credit."""
+
+
 @job_kind("test.clock", title="Clock", args=Nothing)
 async def clock(job: JobContext, args: Nothing) -> dict[str, int]:
     """Says when it began, by the clock that all processes of a machine share."""

@@ -112,7 +112,12 @@ def submit(
 
 @jobs.command()
 def retry(
-    job_id: JobId,
+    job_ids: Annotated[
+        list[str] | None, typer.Argument(help="A job's id. Of several, or with a search, a batch is made.")
+    ] = None,
+    *,
+    q: Annotated[str | None, typer.Option("--q", "-q", help="All jobs that this search finds.")] = None,
+    status: Annotated[list[str] | None, typer.Option(help="All jobs of it; may be repeated.")] = None,
     from_step: Annotated[
         str | None, typer.Option(help="Start here, with the earlier steps' results.")
     ] = None,
@@ -124,10 +129,16 @@ def retry(
     url: Url = _HERE,
     as_json: Json = False,
 ) -> None:
-    """Give a job another chance. With --dry-run, the exit code is 1 where it would be refused."""
+    """Give a job another chance, or many. With --dry-run, the exit code is 1 where it would be refused."""
     from ui.cli.client import REFUSED, open_client, print_json
     from ui.cli.show import plan_page
 
+    if q or status or len(job_ids or []) != 1:
+        if from_step or version:
+            raise typer.BadParameter("--from-step and --version are for one job.")
+        _retry_many(job_ids or [], q, status or [], dry_run=dry_run, wait=wait, url=url, as_json=as_json)
+        return
+    (job_id,) = job_ids or []
     with open_client(url, as_json=as_json) as client:
         plan = client.get(f"{_at(job_id)}/retry", from_step=from_step)
         if dry_run:
@@ -144,6 +155,27 @@ def retry(
             )
             return
         _finish(client, answer["job_id"], wait=wait, as_json=as_json)
+
+
+def _retry_many(
+    ids: list[str], q: str | None, status: list[str], *, dry_run: bool, wait: bool, url: str, as_json: bool
+) -> None:
+    """A batch: what it would do, or that it has begun."""
+    from ui.cli.client import REFUSED, open_client, print_json
+    from ui.cli.show import preview_page
+
+    if not ids and not q and not status:
+        raise typer.BadParameter("name jobs, or choose them with --q or --status.")
+    order = {"ids": ids, "q": q, "status": status, "dry_run": dry_run}
+    with open_client(url, as_json=as_json) as client:
+        answer = client.post("/api/retries", {name: value for name, value in order.items() if value})
+        if dry_run:
+            print_json(answer) if as_json else print("\n".join(preview_page(answer)))
+            raise typer.Exit(0 if answer["allowed"] else REFUSED)
+        if not as_json and not wait:
+            print(answer["batch_id"])
+            return
+        _finish(client, answer["batch_id"], wait=wait, as_json=as_json)
 
 
 @jobs.command()

@@ -63,6 +63,16 @@ def plan_page(plan: dict[str, Any]) -> Iterable[str]:
         yield f"  advice: {plain(plan['advice'])}"
 
 
+def preview_page(preview: dict[str, Any]) -> Iterable[str]:
+    """What a batch would do."""
+    yield f"{preview['allowed']} of {preview['matched']} jobs would be retried"
+    for code, count in sorted(preview["skipped"].items()):
+        yield f"  {count} left alone: {code}"
+    if preview["unchecked"]:
+        yield f"  of {preview['unchecked']}, checks are made only when it runs"
+    yield f"Cost: {preview['cost']} credits; {preview['balance_after']} left after it"
+
+
 def plain(text: str) -> str:
     """Without what would steer a terminal: titles, errors and file names come from strangers."""
     return "".join(c if c.isprintable() else " " for c in text)

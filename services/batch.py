@@ -1,0 +1,155 @@
+"""Another chance for many jobs at once: what it would do (`preview`), and a job that does it (`start`).
+
+The job is walked through by `services/batch_walk.py` in a worker: `docs/features/batch.md`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services import audit, lifecycle
+from services import credits as ledger
+from services.access import Actor
+from services.batch_checks import check_many
+from services.batch_match import STANDING, Selection, Standing, cost_of, has_checks, matching, refusal
+from services.database import db_now
+from services.desk import Desk
+from services.errors import InsufficientCredits, JobNotFound, RetriesDisabled
+from services.feed import Change
+from services.ids import new_id
+from services.jobs import ring
+from services.models import Batch, Job
+
+__all__ = ["KIND", "BatchPreview", "Selection", "preview", "start"]
+
+KIND = "system.batch_retry"
+_CHECKED_IN_PREVIEW = 50
+
+Group = tuple[Standing, int]
+"""Jobs that stand alike, and how many they are."""
+
+
+@dataclass(frozen=True)
+class BatchPreview:
+    """What a batch would do now."""
+
+    matched: int
+    allowed: int
+    skipped: dict[str, int]
+    """Code → how many."""
+    cost: int
+    balance_after: int
+    unchecked: int = 0
+    """How many of the allowed have checks that need I/O; too many to make them before the batch does."""
+
+
+async def preview(desk: Desk, actor: Actor, selection: Selection) -> BatchPreview:
+    """What retrying these jobs would do. Changes nothing. Of few jobs also the checks with I/O are made.
+
+    Raises:
+        Forbidden: the actor is a viewer.
+        Invalid: nothing is chosen, or the search has a mistake.
+    """
+    actor.require_change()
+    selection.require_some()
+    match = matching(actor, selection)
+    checked = [kind.name for kind in desk.kinds if kind.policy.checks]
+    async with desk.db.read() as session:
+        groups = await _groups(session, match)
+        balance = await ledger.balance_of(session, actor.workspace_id)
+        few = sa.select(col(Job.id), *STANDING).where(*match, col(Job.kind).in_(checked))
+        rows = (await session.execute(few.limit(_CHECKED_IN_PREVIEW + 1))).all() if checked else []
+    if len(rows) > _CHECKED_IN_PREVIEW:
+        return _preview(desk, selection, groups, balance)
+    standings = {row[0]: Standing(*row[1:]) for row in rows}
+    allowed = [job_id for job_id, standing in standings.items() if refusal(desk, standing) is None]
+    against = await check_many(desk, actor, allowed)
+    refused = [(standings[job_id], verdict.code) for job_id, verdict in against.items()]
+    return _preview(desk, selection, groups, balance, refused, checked=True)
+
+
+async def start(desk: Desk, actor: Actor, selection: Selection) -> Job:
+    """Makes the job that retries these jobs, and rings for it. What fails or appears from now on does not belong.
+
+    Raises:
+        Forbidden: the actor is a viewer.
+        Invalid: nothing is chosen, or the search has a mistake.
+        RetriesDisabled: retries are switched off.
+    """
+    actor.require_change()
+    selection.require_some()
+    if not desk.settings.retries_enabled:
+        raise RetriesDisabled
+    match = matching(actor, selection)
+    job = Job(
+        id=new_id(), workspace_id=actor.workspace_id, owner_id=actor.user_id, kind=KIND,
+        title=f"Retry {selection}"[:300],
+        args=selection.model_dump(mode="json", exclude_defaults=True),
+    )  # fmt: skip
+
+    async def work(session: AsyncSession) -> Job:
+        groups = await _groups(session, match)
+        seen = _preview(desk, selection, groups, await ledger.balance_of(session, actor.workspace_id))
+        await lifecycle.create(session, job, actor.name)
+        await session.flush()
+        batch = Batch(
+            job_id=job.id, cut_off=job.id, started_at=(await session.execute(sa.select(db_now()))).scalar_one(),
+            expected=seen.matched, ceiling=seen.cost,
+        )  # fmt: skip
+        session.add(batch)
+        audit.record(
+            session, actor, "batch.retry", job.id, matched=seen.matched, allowed=seen.allowed, cost=seen.cost
+        )
+        return job
+
+    made = await desk.db.transact(work)
+    await ring(desk, [made])
+    await desk.feed.publish([Change.of(made)])
+    return made
+
+
+async def _groups(session: AsyncSession, match: list[sa.ColumnElement[bool]]) -> list[Group]:
+    query = sa.select(*STANDING, sa.func.count()).where(*match).group_by(*STANDING)
+    return [(Standing(*row[:-1]), row[-1]) for row in await session.execute(query)]
+
+
+def _preview(
+    desk: Desk,
+    selection: Selection,
+    groups: Iterable[Group],
+    balance: int,
+    refused: Iterable[tuple[Standing, str]] = (),
+    *,
+    checked: bool = False,
+) -> BatchPreview:
+    groups = list(groups)
+    skipped: Counter[str] = Counter()
+    may: Counter[Standing] = Counter()
+    for standing, count in groups:
+        if error := refusal(desk, standing):
+            skipped[error.code] += count
+        else:
+            may[standing] += count
+    for standing, code in refused:
+        skipped[code] += 1
+        may[standing] -= 1
+    found = sum(count for _, count in groups)
+    wanted = len(set(selection.ids)) if selection.ids else found
+    allowed, cost = _affordable(desk, may, balance)
+    skipped[InsufficientCredits.code] += may.total() - allowed
+    skipped[JobNotFound.code] += wanted - found
+    unchecked = 0 if checked else sum(n for standing, n in may.items() if has_checks(desk, standing.kind))
+    return BatchPreview(wanted, allowed, dict(+skipped), cost, balance - cost, min(unchecked, allowed))
+
+
+def _affordable(desk: Desk, may: Counter[Standing], balance: int) -> tuple[int, int]:
+    """How many can be paid for, and at which cost. Where costs differ, the cheapest first: at least so many."""
+    allowed = cost = 0
+    for price, count in sorted((cost_of(desk, standing), count) for standing, count in may.items()):
+        paid = min(count, (balance - cost) // price) if price else count
+        allowed, cost = allowed + paid, cost + paid * price
+    return allowed, cost

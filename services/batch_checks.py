@@ -1,0 +1,53 @@
+"""The checks of many jobs that need I/O, a bounded number of jobs at a time."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services.access import Actor
+from services.desk import Desk
+from services.models import Job
+from services.retry_plan import run_check
+
+_AT_ONCE = 16
+_BROKEN = "error"
+
+
+class Verdict(NamedTuple):
+    """Why a job is not retried. `broke`: a check itself went wrong, which is nobody's decision."""
+
+    code: str
+    message: str
+    broke: bool = False
+
+
+async def check_many(desk: Desk, actor: Actor, ids: Sequence[UUID]) -> dict[UUID, Verdict]:
+    """The jobs that a blocking check is against; those that may go on are left out of the answer."""
+    if not ids:
+        return {}
+    async with desk.db.read() as session:
+        jobs = (await session.scalars(sa.select(Job).where(col(Job.id).in_(ids)))).all()
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(job: Job) -> Verdict | None:
+        async with gate:
+            return await _check(desk, actor, job)
+
+    found = await asyncio.gather(*(one(job) for job in jobs))
+    return {job.id: verdict for job, verdict in zip(jobs, found, strict=True) if verdict}
+
+
+async def _check(desk: Desk, actor: Actor, job: Job) -> Verdict | None:
+    checks = desk.kinds[job.kind].policy.checks
+    try:
+        results = await asyncio.gather(*(run_check(check, desk, job, actor) for check in checks))
+    except Exception as error:  # noqa: BLE001 - one job's trouble must not end the batch
+        return Verdict(_BROKEN, f"A check failed: {type(error).__name__}: {error}"[:500], broke=True)
+    against = next((result for result in results if result.blocking and not result.passed), None)
+    if against is None:
+        return None
+    return Verdict(against.error.code if against.error else against.code, against.message)

@@ -1,0 +1,53 @@
+"""What a batch has come to: counts, and a reason for each job that it left alone."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services.desk import Desk
+from services.models import Batch, BatchSkip, Job
+
+_READ_TOGETHER = 5_000
+
+
+def outcome(batch: Batch) -> dict[str, Any]:
+    """What a batch has come to, as its job's result says it."""
+    return {
+        "matched": batch.matched,
+        "retried": batch.retried,
+        "skipped": batch.skipped,
+        "failed": batch.failed,
+        "expected": batch.expected,
+        "cost": batch.spent,
+    }
+
+
+async def read_batch(desk: Desk, batch_id: UUID) -> Batch:
+    """How far a batch is."""
+    async with desk.db.read() as session:
+        return await session.get_one(Batch, batch_id)
+
+
+async def skipped_jobs(desk: Desk, batch_id: UUID) -> AsyncIterator[Sequence[tuple[BatchSkip, str]]]:
+    """The jobs that were not retried, each with its title, some thousand at a time."""
+    # What was not found may well be somebody else's job: its title is not told.
+    title = sa.case((col(BatchSkip.status).is_(None), ""), else_=sa.func.coalesce(col(Job.title), ""))
+    query = (
+        sa.select(BatchSkip, title)
+        .outerjoin(Job, col(Job.id) == col(BatchSkip.job_id))
+        .where(col(BatchSkip.batch_id) == batch_id)
+        .order_by(col(BatchSkip.job_id))
+        .limit(_READ_TOGETHER)
+    )
+    after: UUID | None = None
+    while True:
+        page = query.where(col(BatchSkip.job_id) > after) if after else query
+        async with desk.db.read() as session:
+            rows = [(row[0], row[1]) for row in await session.execute(page)]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1][0].job_id
