@@ -67,7 +67,11 @@ class Actor:
 
     def visible(self) -> list[sa.ColumnElement[bool]]:
         """The conditions that every query of jobs carries: this workspace, not deleted, and a member's own only."""
-        conditions = [col(Job.workspace_id) == self.workspace_id, col(Job.deleted_at).is_(None)]
+        return [*self.scope(), col(Job.deleted_at).is_(None)]
+
+    def scope(self) -> list[sa.ColumnElement[bool]]:
+        """`visible`, deleted jobs included: for figures, which a deletion does not change."""
+        conditions = [col(Job.workspace_id) == self.workspace_id]
         if not self.sees_all_jobs:
             conditions.append(col(Job.owner_id) == self.user_id)
         return conditions

@@ -18,8 +18,8 @@ Answer = TypeVar("Answer")
 logger = logging.getLogger(__name__)
 
 # Waited for company only when the last batch had some, and only while more comes: a single job is not slowed down.
-_LINGER_SECONDS = 0.001
-_MOST_LINGERS = 8
+_LINGER_SECONDS = 0.002
+_MOST_LINGERS = 5
 
 
 class GroupCommit(Generic[Item, Answer]):

@@ -15,7 +15,7 @@ from services.database import rows_json
 from services.desk import Desk
 from services.errors import InsufficientCredits, Invalid
 from services.ids import new_id
-from services.models import CreditEntry, Workspace
+from services.models import Attempt, CreditEntry, Job, Workspace
 from services.statements import statements
 from services.vocabulary import CreditReason
 
@@ -98,6 +98,18 @@ async def charge_many(
     )
     texts = statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
     await session.execute(texts.charge, {"rows": rows, "workspace": workspace_id, "actor": actor})
+
+
+async def refund_unused(session: AsyncSession, actor: Actor, job: Job) -> None:
+    """Gives back what a retry cost that was cancelled before any worker had it."""
+    attempt = await session.get(Attempt, (job.id, job.attempt), populate_existing=True)
+    if attempt is None or not attempt.cost or attempt.started_at is not None:
+        return
+    await post(
+        session, job.workspace_id, attempt.cost, CreditReason.REFUND,
+        actor=actor.email, note="Cancelled before it ran.", job_id=job.id, attempt=job.attempt,
+    )  # fmt: skip
+    attempt.cost = 0
 
 
 async def balance_of(session: AsyncSession, workspace_id: UUID) -> int:

@@ -18,11 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from services import sqlite
+
 logger = logging.getLogger(__name__)
 
 # Well under a third of the lease (30 s): a heartbeat that waits for the lock still comes in time.
 _SQLITE_BUSY_SECONDS = 5.0
 _WRITE_TRIES = 5
+# A database host that vanishes without a word must not hold anybody until TCP gives up.
+_CONNECT_SECONDS = 5
+_STATEMENT_SECONDS = 30
 
 T = TypeVar("T")
 
@@ -160,7 +165,12 @@ def _make_engine(url: URL, pool_size: int) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         # prepared_statement_cache_size keeps asyncpg's plans; statements here have fixed texts (see `rows_source`).
         return create_async_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=10, pool_pre_ping=True
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
         )
     engine = create_async_engine(
         url,
@@ -168,7 +178,11 @@ def _make_engine(url: URL, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=10,
-        connect_args={"timeout": _SQLITE_BUSY_SECONDS, "isolation_level": None},
+        connect_args={
+            "async_creator_fn": sqlite.connect,
+            "timeout": _SQLITE_BUSY_SECONDS,
+            "isolation_level": None,
+        },
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)

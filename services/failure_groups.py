@@ -59,7 +59,7 @@ async def failure_groups(desk: Desk, actor: Actor) -> list[FailureGroup]:
         examples = await _examples(session, [UUID(row[5]) for row in rows])
         groups = []
         for kind, fingerprint, jobs, first_seen, last_seen, example_id in rows:
-            example = examples[UUID(example_id)]
+            example = examples[UUID(example_id), fingerprint]
             groups.append(
                 FailureGroup(
                     fingerprint, kind, normalise(example.error or ""), example.failure_type or FailureType.UNKNOWN,
@@ -86,6 +86,11 @@ async def odds_after(session: AsyncSession, kind: str, fingerprint: str) -> Odds
     return Odds(counts.get(Status.COMPLETED, 0), sum(counts.values()))
 
 
-async def _examples(session: AsyncSession, ids: list[UUID]) -> dict[UUID, Job]:
-    """The newest job of each group: its words stand for the group's."""
-    return {job.id: job for job in (await session.scalars(sa.select(Job).where(col(Job.id).in_(ids)))).all()}
+async def _examples(session: AsyncSession, ids: list[UUID]) -> dict[tuple[UUID, str], Attempt]:
+    """The attempts that failed so: their words stand for the group's. The job itself may say something else by now."""
+    query = (
+        sa.select(Attempt)
+        .where(col(Attempt.job_id).in_(ids), col(Attempt.fingerprint).is_not(None))
+        .order_by(col(Attempt.number))
+    )
+    return {(a.job_id, a.fingerprint or ""): a for a in (await session.scalars(query)).all()}

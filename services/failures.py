@@ -2,10 +2,12 @@
 
 import re
 import traceback as tb
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePath
 
+from services.scrubbing import scrub
 from services.vocabulary import FailureType
 
 _MESSAGE_LIMIT = 2_000
@@ -53,14 +55,14 @@ class Failure:
     traceback: str | None = None
 
 
-def classify(error: BaseException, kind: str) -> Failure:
-    """What an exception out of a kind's function means."""
+def classify(error: BaseException, kind: str, secrets: Sequence[str] = ()) -> Failure:
+    """What an exception out of a kind's function means, said without the secrets."""
     if isinstance(error, JobError):
         failure_type, message, advice = error.failure_type, error.message, error.advice
     else:
         failure_type, advice = _builtin(error)
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return failure(kind, failure_type, message, advice, error)
+    return failure(kind, failure_type, message, advice, error, secrets)
 
 
 def failure(
@@ -69,17 +71,22 @@ def failure(
     message: str,
     advice: str | None = None,
     error: BaseException | None = None,
+    secrets: Sequence[str] = (),
 ) -> Failure:
-    """A failure with its fingerprint, made from the kind, the message without its variable parts, and the frames."""
-    message = clean(message)[:_MESSAGE_LIMIT]
+    """A failure with its fingerprint, made from the kind, the message without its variable parts, and the frames.
+
+    Its texts are scrubbed of what looks like a secret, and of `secrets`.
+    """
+    message = clean(scrub(message, secrets))[:_MESSAGE_LIMIT]
     frames = _frames(error)
     digest = sha256("\n".join([kind, normalise(message), *frames]).encode()).hexdigest()
     trace = (
-        clean("".join(tb.format_exception(error)))[-_TRACEBACK_LIMIT:]
+        clean(scrub("".join(tb.format_exception(error)), secrets))[-_TRACEBACK_LIMIT:]
         if error and error.__traceback__
         else None
     )
-    return Failure(failure_type, message, clean(advice) if advice else None, digest[:16], trace)
+    advice = clean(scrub(advice, secrets)) if advice else None
+    return Failure(failure_type, message, advice, digest[:16], trace)
 
 
 def normalise(message: str) -> str:

@@ -1,5 +1,6 @@
 """Jobs as people and programs handle them: submit, read, list, cancel, delete."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import audit, lifecycle
+from services import credits as ledger
 from services.access import Actor
 from services.desk import Desk
-from services.errors import Conflict, Invalid, JobNotFound, NotFound, QueueUnavailable, StillActive
+from services.errors import (
+    Conflict,
+    Invalid,
+    JobNotFound,
+    NotFound,
+    QueueUnavailable,
+    ServiceUnavailable,
+    StillActive,
+)
 from services.failures import clean
 from services.feed import Change
 from services.ids import new_id
@@ -22,11 +32,15 @@ from services.kinds import JobKind
 from services.models import Artifact, Attempt, BatchSkip, Job, LogLine, Step, Upload, User
 from services.models import now as wall_clock
 from services.search import conditions
+from services.storable import require_storable
 from services.vocabulary import ACTIVE, TERMINAL, Status, Trigger
 
 _TITLE_LIMIT = 300
 _LIST_LIMIT = 200
 _MOST_RETRIES = 1_000
+_PURGED_AT_ONCE = 200
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,7 @@ async def submit(
     declared = desk.kinds[kind]
     if kind.startswith("system."):
         raise Invalid("system.* jobs are made by Mulligan itself.")
+    require_storable(args)
     parsed = declared.parse_args(args)
     if max_retries is not None and not 0 <= max_retries <= _MOST_RETRIES:
         raise Invalid(f"max_retries must be between 0 and {_MOST_RETRIES}.")
@@ -129,7 +144,7 @@ async def submit(
     starts_later = run_at is not None and run_at > wall_clock()
     job = Job(
         id=new_id(), workspace_id=actor.workspace_id, owner_id=actor.user_id, kind=kind, title="",
-        args=parsed.model_dump(mode="json", exclude_unset=True),
+        args=declared.dump_args(parsed),
         max_retries=max_retries, due_at=run_at if starts_later else None, idempotency_key=idempotency_key,
     )  # fmt: skip
 
@@ -381,6 +396,8 @@ async def cancel(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None 
             audit.record(session, actor, "job.stop_retrying", job_id)
             return await lifecycle.stop_retrying(session, job)
         changed = await lifecycle.cancel(session, job, actor.name)
+        if changed.status is Status.CANCELLED:
+            await ledger.refund_unused(session, actor, changed)
         audit.record(session, actor, "job.cancel", job_id)
         return changed
 
@@ -430,23 +447,48 @@ async def delete(desk: Desk, actor: Actor, job_id: UUID) -> None:
         StillActive: it must be cancelled first.
     """
 
-    async def work(session: AsyncSession) -> tuple[Change, list[str]]:
+    async def work(session: AsyncSession) -> Job:
         job = await find_job(session, actor, job_id)
         actor.require_change()
         if job.status not in TERMINAL:
             raise StillActive(current=job.status, version=job.version)
-        change = Change.of(job)
-        files = sa.select(col(Artifact.storage_key)).where(col(Artifact.job_id) == job_id)
-        keys = list((await session.scalars(files)).all())
-        for content in (Artifact, LogLine, Step):
+        for content in (LogLine, Step):
             await session.execute(sa.delete(content).where(col(content.job_id) == job_id))
         await session.execute(sa.delete(BatchSkip).where(col(BatchSkip.batch_id) == job_id))
         said = {"error": None, "traceback": None, "advice": None}
         await session.execute(sa.update(Attempt).where(col(Attempt.job_id) == job_id).values(**said))
-        await lifecycle.bury(session, job, TERMINAL)
         audit.record(session, actor, "job.delete", job_id, kind=job.kind)
-        return change, keys
+        return await lifecycle.bury(session, job, TERMINAL)
 
-    change, keys = await desk.db.transact(work)
-    await desk.storage.delete(keys)
-    await desk.feed.publish([change])
+    buried = await desk.db.transact(work)
+    await desk.feed.publish([Change.of(buried)])
+    try:
+        await purge_deleted(desk, job_id)
+    except ServiceUnavailable as error:
+        # The job is gone for everyone; its files' rows stay, so that housekeeping finds them when storage is back.
+        logger.warning("job %s: its files are not removed yet (%s)", job_id, error)
+
+
+async def purge_deleted(desk: Desk, job_id: UUID | None = None) -> int:
+    """Removes files of deleted jobs, of one or of any (some hundred at a time): objects, then rows. How many.
+
+    Raises:
+        ServiceUnavailable: storage does not answer; what is left is found again.
+    """
+    query = (
+        sa.select(Artifact)
+        .join(Job, col(Job.id) == col(Artifact.job_id))
+        .where(col(Job.deleted_at).is_not(None))
+        .limit(_PURGED_AT_ONCE)
+    )
+    async with desk.db.read() as session:
+        found = (
+            await session.scalars(query.where(col(Artifact.job_id) == job_id) if job_id else query)
+        ).all()
+    if not found:
+        return 0
+    await desk.storage.delete([artifact.storage_key for artifact in found])
+    keys = [(artifact.job_id, artifact.attempt, artifact.name) for artifact in found]
+    row = sa.tuple_(col(Artifact.job_id), col(Artifact.attempt), col(Artifact.name))
+    await desk.db.transact(lambda session: session.execute(sa.delete(Artifact).where(row.in_(keys))))
+    return len(found)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic_core import to_jsonable_python
 
 from services.errors import Invalid
 from services.failures import JobError
@@ -93,6 +94,8 @@ class JobKind:
     """Names of its steps, in order, as `JobContext.step` gets them."""
     timeout: float = 3600
     """Seconds that a run may take."""
+    per_worker: int | None = None
+    """How many of them one worker process runs at a time; the others stay queued for whoever has room."""
     upload_field: str | None = None
     """The argument that names the upload which is the job's input."""
     title_from: Callable[[Any], str | None] = lambda _args: None
@@ -113,6 +116,25 @@ class JobKind:
             first = errors[0]
             where = ".".join(["args", *first["loc"]])
             raise Invalid(f"{where}: {first['msg']}", errors=errors) from None
+
+    @staticmethod
+    def dump_args(args: BaseModel) -> dict[str, Any]:
+        """Arguments as JSON that `parse_args` takes again: those that were given, secrets included."""
+        dumped: dict[str, Any] = to_jsonable_python(_revealed(args.model_dump(exclude_unset=True)))
+        return dumped
+
+
+def _revealed(value: Any) -> Any:
+    """A dumped model with its secrets as they are: in JSON mode Pydantic would store asterisks."""
+    match value:
+        case SecretStr() | SecretBytes():
+            return value.get_secret_value()
+        case dict():
+            return {key: _revealed(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_revealed(item) for item in value]
+        case _:
+            return value
 
 
 class KindRegistry:
@@ -137,6 +159,8 @@ class KindRegistry:
             )
         if len(set(kind.steps)) != len(kind.steps):
             raise SettingsError(f"kind {kind.name!r} names a step twice: {', '.join(kind.steps)}")
+        if kind.per_worker is not None and kind.per_worker < 1:
+            raise SettingsError(f"kind {kind.name!r}: per_worker must be 1 or more")
         if problems := kind.policy.problems():
             raise SettingsError(f"kind {kind.name!r} has an impossible retry policy: {'; '.join(problems)}")
         self._kinds[kind.name] = kind

@@ -9,7 +9,7 @@ function works inside the caller's transaction and does nothing outside it: ring
         └── run_at       └──retry── failed, timeout, … (as the kind's policy says)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -25,7 +25,7 @@ from services.feed import Change
 from services.models import Attempt, Job, Step, words
 from services.queue import Doorbell
 from services.statements import Statements, statements
-from services.vocabulary import RETRIES, UNSUCCESSFUL, WAITING, FailureType, Status, StepStatus, Trigger
+from services.vocabulary import RETRIES, WAITING, FailureType, Status, StepStatus, Trigger
 
 FIRST_KICK_AGAIN_SECONDS = 10
 _MOST_DOUBLINGS = 6
@@ -35,8 +35,8 @@ _BATCH = 500
 _FRESH = {"populate_existing": True, "synchronize_session": False}
 
 _CLEARED: dict[str, Any] = {
-    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "result": None,
-    "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
+    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "fingerprint": None,
+    "result": None, "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
     "started_at": None, "finished_at": None, "due_at": None,
 }  # fmt: skip
 
@@ -137,48 +137,32 @@ async def finish(session: AsyncSession, outcomes: Sequence[Outcome], worker: str
     ended = {Claim(r.id, r.attempt): _change(r) for r in rows}
     if ended:
         await session.execute(texts.finish_attempt, {"rows": rows_json(by_key[key].row() for key in ended)})
-    for key in ended:
-        if (wait := by_key[key].retry_in) is not None and (job := await retry_later(session, key, wait)):
-            ended[key] = Change.of(job)
+    waits = {key: wait for key in ended if (wait := by_key[key].retry_in) is not None}
+    if waits:
+        ended |= await retry_later(session, waits)
     return ended
 
 
-async def retry_later(session: AsyncSession, ended: Claim, seconds: float) -> Job | None:
-    """Schedules an automatic retry of an attempt that has just failed, with the checkpoints that it kept.
+async def retry_later(session: AsyncSession, waits: Mapping[Claim, float]) -> dict[Claim, Change]:
+    """Schedules automatic retries, so many seconds from now, of attempts that have just failed, with their checkpoints.
 
-    The error stays on the job until the retry begins, so that people see what it waits for. None: somebody was first.
+    The error stays on the job until the retry begins, so that people see what it waits for. A job that somebody
+    wanted cancelled stays as it ended, and is left out of the answer.
     """
-    change = (
-        sa.update(Job)
-        .where(
-            col(Job.id) == ended.job_id, col(Job.attempt) == ended.attempt, col(Job.status).in_(UNSUCCESSFUL)
-        )
-        .values(
-            status=Status.SCHEDULED,
-            attempt=ended.attempt + 1,
-            auto_retry_count=col(Job.auto_retry_count) + 1,
-            due_at=db_now(seconds),
-            finished_at=None,
-            progress=0,
-            step=None,
-            **_moved(),
-        )
-        .returning(Job)
-    )
-    job = await _changed(session, change)
-    if job is not None:
-        session.add(
+    texts = _statements(session)
+    rows = rows_json({"id": c.job_id, "attempt": c.attempt, "wait": wait} for c, wait in waits.items())
+    scheduled = (await session.execute(texts.schedule, {"rows": rows})).all()
+    if scheduled:
+        ended = rows_json({"id": r.id, "attempt": r.attempt - 1} for r in scheduled)
+        await session.execute(texts.schedule_steps, {"rows": ended})
+        session.add_all(
             Attempt(
-                job_id=job.id,
-                number=job.attempt,
-                trigger=Trigger.AUTO,
-                kind=job.kind,
-                status=Status.SCHEDULED,
-                after_fingerprint=job.fingerprint,
+                job_id=r.id, number=r.attempt, trigger=Trigger.AUTO, kind=r.kind, status=Status.SCHEDULED,
+                after_fingerprint=r.fingerprint,
             )
-        )
-        await keep_steps(session, job.id, ended.attempt, job.attempt, before=None)
-    return job
+            for r in scheduled
+        )  # fmt: skip
+    return {Claim(r.id, r.attempt - 1): _change(r) for r in scheduled}
 
 
 async def renew(
@@ -290,8 +274,12 @@ async def queue_due(session: AsyncSession) -> list[Job]:
         .returning(Job)
     )
     jobs = list((await session.scalars(change, execution_options=_FRESH)).all())
-    for job in jobs:
-        await _set_attempt(session, job.id, job.attempt, status=Status.QUEUED, queued_at=db_now())
+    await session.execute(
+        sa.update(Attempt)
+        .where(col(Attempt.job_id).in_([job.id for job in jobs]), col(Attempt.status) == Status.SCHEDULED)
+        .values(status=Status.QUEUED, queued_at=db_now()),
+        execution_options={"synchronize_session": False},
+    )
     return jobs
 
 
@@ -546,7 +534,7 @@ async def stop_retrying(session: AsyncSession, job: Job) -> Job:
     return changed
 
 
-async def bury(session: AsyncSession, job: Job, allowed: frozenset[Status]) -> None:
+async def bury(session: AsyncSession, job: Job, allowed: frozenset[Status]) -> Job:
     """Turns a job that has ended into a tombstone: nothing of its content is left, its history of figures is.
 
     Raises:
@@ -559,10 +547,12 @@ async def bury(session: AsyncSession, job: Job, allowed: frozenset[Status]) -> N
             deleted_at=db_now(), title="", args={}, result=None, error=None, advice=None, upload_id=None,
             idempotency_key=None, output_attempt=None, **_moved(),
         )
-        .returning(col(Job.id))
+        .returning(Job)
     )  # fmt: skip
-    if (await session.scalars(change)).one_or_none() is None:
+    buried = await _changed(session, change)
+    if buried is None:
         raise await _conflict(session, job.id)
+    return buried
 
 
 def cancelled(by: str | None) -> Failure:

@@ -52,6 +52,14 @@ async def use_link(session: AsyncSession, token: str) -> User:
     return await session.get_one(User, user_id)
 
 
+async def end_links(session: AsyncSession, user_id: UUID) -> None:
+    """Ends a user's links that nobody has used, in the caller's transaction."""
+    unused = sa.update(SignInLink).where(
+        col(SignInLink.user_id) == user_id, col(SignInLink.used_at).is_(None)
+    )
+    await session.execute(unused.values(used_at=db_now()), execution_options={"synchronize_session": False})
+
+
 async def end_first_links(session: AsyncSession) -> None:
     """Ends links of the first start that nobody has used: somebody is in."""
     unused = sa.update(SignInLink).where(

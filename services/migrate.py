@@ -1,6 +1,7 @@
 """Brings a database to the schema of this version. Safe to run in several processes at once."""
 
 import asyncio
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -34,7 +35,13 @@ async def is_current(database: Database) -> bool:
     """Whether the schema is this version's."""
     async with database.engine.connect() as connection:
         found = await connection.run_sync(lambda c: MigrationContext.configure(c).get_current_heads())
-    return set(found) == set(ScriptDirectory.from_config(_config()).get_heads())
+    return set(found) == await asyncio.to_thread(_heads)
+
+
+@cache
+def _heads() -> frozenset[str]:
+    """The newest revisions of this version. Reading the scripts takes milliseconds, and they do not change."""
+    return frozenset(ScriptDirectory.from_config(_config()).get_heads())
 
 
 async def _lock(connection: AsyncConnection, database: Database) -> None:

@@ -206,6 +206,7 @@ async def set_password(
     async def work(session: AsyncSession) -> None:
         await session.execute(sa.update(User).where(col(User.id) == actor.user_id).values(password_hash=new))
         await sessions.end_others(session, accounts.settings, actor.user_id, cookie)
+        await links.end_links(session, actor.user_id)
 
     await accounts.db.transact(work)
 
@@ -258,7 +259,11 @@ async def _add(session: AsyncSession, settings: Settings, newcomer: _Newcomer, b
         user = User(email=newcomer.email, name=newcomer.email.partition("@")[0])
         session.add(user)
         await session.flush()
-    user.password_hash = newcomer.password_hash or user.password_hash
+    if newcomer.password_hash:
+        # Whoever knew the old one is out, and so is whoever holds a link.
+        user.password_hash = newcomer.password_hash
+        await sessions.end_others(session, settings, user.id, cookie=None)
+        await links.end_links(session, user.id)
     membership = await session.get(Membership, (user.id, workspace.id))
     if membership is None:
         role = newcomer.role or (Role.ADMIN if is_new else Role.MEMBER)

@@ -19,6 +19,8 @@ if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return {count, redis.call('TTL', KEYS[1])}
 """
 
+_TAKE_BACK = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('DECR', KEYS[1]) end"
+
 
 async def hit(redis: Redis, name: str, who: str, *, limit: int, window: int) -> None:
     """Counts one try of `who`: at most `limit` in `window` seconds. Redis being away stops nobody.
@@ -35,6 +37,15 @@ async def hit(redis: Redis, name: str, who: str, *, limit: int, window: int) -> 
         return
     if count > limit:
         raise RateLimited(retry_after=max(remaining, 1))
+
+
+async def take_back(redis: Redis, name: str, who: str) -> None:
+    """Uncounts one try of `who`, which turned out well."""
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            await redis.eval(_TAKE_BACK, 1, _key(name, who))
+    except (RedisError, OSError, TimeoutError):
+        return
 
 
 async def forget(redis: Redis, name: str, who: str) -> None:

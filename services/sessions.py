@@ -54,6 +54,8 @@ async def sign_in(desk: Desk, email: str, password: str, address: str) -> Signed
     if not await passwords.matches(user.password_hash if user else None, password) or user is None:
         raise Unauthenticated("The email or the password is wrong.")
     await rate_limit.forget(redis, "sign-in", person)
+    # Counted before and not only when it failed, so that tries at the same time are limited as well.
+    await rate_limit.take_back(redis, "address", address)
     stronger = None
     if user.password_hash and passwords.is_outdated(user.password_hash):
         stronger = await passwords.hash_password(password)

@@ -71,6 +71,10 @@ class Statements:
     finish: sa.TextualSelect
     """`:rows` of outcomes, `:worker`. Returns the finished jobs."""
     finish_attempt: sa.TextClause
+    schedule: sa.TextualSelect
+    """`:rows` of (id, attempt, wait in seconds). Schedules the next attempt of what has just failed."""
+    schedule_steps: sa.TextClause
+    """`:rows` of (id, attempt). Gives the next attempt the checkpoints of this one."""
     renew: sa.TextualSelect
     """`:rows` of (id, attempt), `:worker`, `:lease`. Returns what is still held."""
     progress: sa.TextualSelect
@@ -90,12 +94,14 @@ def statements(*, is_sqlite: bool) -> Statements:
     """The statements for SQLite or for PostgreSQL."""
     if is_sqlite:
         now = "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
+        later = "(strftime('%Y-%m-%d %H:%M:%f', 'now', v.wait || ' seconds') || '000')"
         lease = "(strftime('%Y-%m-%d %H:%M:%f', 'now', :lease || ' seconds') || '000')"
-        later = f"(strftime('%Y-%m-%d %H:%M:%f', 'now', '{BULK_KICK_AGAIN_SECONDS} seconds') || '000')"
+        ring_again = f"(strftime('%Y-%m-%d %H:%M:%f', 'now', '{BULK_KICK_AGAIN_SECONDS} seconds') || '000')"
     else:
         now = "clock_timestamp()"
+        later = "(clock_timestamp() + make_interval(secs => v.wait))"
         lease = "(clock_timestamp() + make_interval(secs => :lease))"
-        later = f"(clock_timestamp() + make_interval(secs => {BULK_KICK_AGAIN_SECONDS}))"
+        ring_again = f"(clock_timestamp() + make_interval(secs => {BULK_KICK_AGAIN_SECONDS}))"
     pairs = rows_source(_ID, is_sqlite=is_sqlite)
     outcomes = rows_source(_OUTCOME, is_sqlite=is_sqlite)
     moved = rows_source(_ID | {"progress": "float8", "step": "text"}, is_sqlite=is_sqlite)
@@ -103,6 +109,7 @@ def statements(*, is_sqlite: bool) -> Statements:
     costs = rows_source({"id": "uuid", "cost": "integer"}, is_sqlite=is_sqlite)
     charges = rows_source(_CHARGE, is_sqlite=is_sqlite)
     skips = rows_source(_SKIP, is_sqlite=is_sqlite)
+    waits = rows_source(_ID | {"wait": "float8"}, is_sqlite=is_sqlite)
     held = "job.id = v.id AND job.attempt = v.attempt AND job.worker = :worker AND job.status = 'running'"
 
     return Statements(
@@ -122,7 +129,7 @@ def statements(*, is_sqlite: bool) -> Statements:
                 fingerprint = v.fingerprint, result = v.result, output_attempt = v.output_attempt,
                 progress = CASE WHEN v.status = 'completed' THEN 100 ELSE job.progress END,
                 finished_at = {now}, updated_at = {now}, lease_expires_at = NULL,
-                cancel_requested_at = NULL, version = job.version + 1
+                version = job.version + 1
             FROM {outcomes} WHERE {held}""",
             _CHANGE,
         ),
@@ -130,6 +137,23 @@ def statements(*, is_sqlite: bool) -> Statements:
             f"""UPDATE attempt SET status = v.status, error = v.error, failure_type = v.failure_type, advice = v.advice,
                 fingerprint = v.fingerprint, traceback = v.traceback, finished_at = {now}
             FROM {outcomes} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"""
+        ),
+        # A wish to cancel that came too late to stop the run still stops the next one.
+        schedule=_returning(
+            f"""UPDATE job SET status = 'scheduled', attempt = job.attempt + 1, due_at = {later},
+                auto_retry_count = job.auto_retry_count + 1, finished_at = NULL, progress = 0, step = NULL,
+                updated_at = {now}, version = job.version + 1
+            FROM {waits}
+            WHERE job.id = v.id AND job.attempt = v.attempt AND job.status IN ('failed', 'timeout')
+                AND job.cancel_requested_at IS NULL""",
+            _CHANGE | {"kind": sa.String(), "fingerprint": sa.String()},
+        ),
+        schedule_steps=_text(
+            f"""INSERT INTO step (job_id, attempt, name, position, status, result, started_at, finished_at)
+            SELECT s.job_id, s.attempt + 1, s.name, s.position, 'kept', s.result, s.started_at, s.finished_at
+            FROM step AS s, {pairs}
+            WHERE s.job_id = v.id AND s.attempt = v.attempt
+                AND s.status IN ('completed', 'kept') AND s.result IS NOT NULL"""
         ),
         renew=_returning(f"UPDATE job SET lease_expires_at = {lease} FROM {pairs} WHERE {held}", _RENEWED),
         progress=_returning(
@@ -141,7 +165,7 @@ def statements(*, is_sqlite: bool) -> Statements:
                 output_attempt = NULL, progress = 0, step = NULL, error = NULL, failure_type = NULL, advice = NULL,
                 result = NULL, worker = NULL, lease_expires_at = NULL, cancel_requested_at = NULL,
                 cancel_requested_by = NULL, started_at = NULL, finished_at = NULL, due_at = NULL,
-                queued_at = {now}, updated_at = {now}, kick_due_at = {later}, kicks = 1, version = job.version + 1
+                queued_at = {now}, updated_at = {now}, kick_due_at = {ring_again}, kicks = 1, version = job.version + 1
             FROM {chosen}
             WHERE job.id = v.id AND job.version = v.version AND job.status = v.status AND job.deleted_at IS NULL""",
             _CHANGE,

@@ -43,16 +43,17 @@ class Stats:
 
 async def stats(desk: Desk, actor: Actor) -> Stats:
     """The figures, counted now."""
-    seen, count = actor.visible(), sa.func.count()
+    seen, ever, count = actor.visible(), actor.scope(), sa.func.count()
     day_ago, month_ago = now() - timedelta(days=1), now() - timedelta(days=30)
     by_status = sa.select(col(Job.status), count).where(*seen).group_by(col(Job.status))
     by_kind = sa.select(col(Job.kind), count).where(*seen).group_by(col(Job.kind))
-    created = sa.select(count).select_from(Job).where(*seen, col(Job.created_at) > day_ago)
-    ended = by_status.where(col(Job.finished_at) > day_ago, col(Job.status).in_(TERMINAL))
+    created = sa.select(count).select_from(Job).where(*ever, col(Job.created_at) > day_ago)
+    over = (col(Job.finished_at) > day_ago, col(Job.status).in_(TERMINAL))
+    ended = sa.select(col(Job.status), count).where(*ever, *over).group_by(col(Job.status))
     retried = (
         sa.select(col(Attempt.status), count)
         .join(Job, col(Job.id) == col(Attempt.job_id))
-        .where(*seen, col(Attempt.trigger).in_(RETRIES), col(Attempt.void).is_(False))
+        .where(*ever, col(Attempt.trigger).in_(RETRIES), col(Attempt.void).is_(False))
         .where(col(Attempt.status).in_(TERMINAL), col(Attempt.finished_at) > month_ago)
         .group_by(col(Attempt.status))
     )

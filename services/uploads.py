@@ -12,16 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.access import Actor
+from services.database import db_now
 from services.desk import Desk
 from services.errors import Invalid, MulliganError, NotFound
 from services.filenames import safe_filename
 from services.ids import new_id
-from services.models import Upload
+from services.models import Job, Upload
 from services.storage import upload_key
 
 logger = logging.getLogger(__name__)
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
+_PRUNED_AT_ONCE = 50
+_PRUNED_BATCHES = 10
 _UNKNOWN_TYPE = "application/octet-stream"
 
 
@@ -77,6 +80,46 @@ async def get_upload(desk: Desk, actor: Actor, upload_id: UUID) -> Upload:
     if upload is None:
         raise NotFound(what="upload")
     return upload
+
+
+async def prune_uploads(desk: Desk) -> int:
+    """Removes uploads older than `Settings.upload_days` that no job refers to: objects, then rows. How many.
+
+    Some at a time, so that no transaction is long. Many workers may do it at once.
+
+    Raises:
+        ServiceUnavailable: storage does not answer; what is left is found again.
+    """
+    pruned = 0
+    for _ in range(_PRUNED_BATCHES):
+        async with desk.db.read() as session:
+            query = _unused(desk).order_by(col(Upload.id)).limit(_PRUNED_AT_ONCE)
+            found = (await session.scalars(query)).all()
+        if not found:
+            break
+        await desk.storage.delete([upload.storage_key for upload in found])
+        ids = [upload.id for upload in found]
+
+        async def work(session: AsyncSession, ids: list[UUID] = ids) -> None:
+            # Asked again: a job that came in between keeps its row, and says that its input is gone.
+            unused = col(Upload.id).in_(ids), ~_in_use()
+            await session.execute(
+                sa.delete(Upload).where(*unused), execution_options={"synchronize_session": False}
+            )
+
+        await desk.db.transact(work)
+        pruned += len(found)
+    return pruned
+
+
+def _unused(desk: Desk) -> "sa.Select[Upload]":
+    too_old = col(Upload.created_at) < db_now(-desk.settings.upload_days * 86_400)
+    return sa.select(Upload).where(too_old, ~_in_use())
+
+
+def _in_use() -> "sa.Exists":
+    # A deleted job names no upload any more.
+    return sa.exists().where(col(Job.upload_id) == col(Upload.id))
 
 
 async def _insert(desk: Desk, upload: Upload) -> None:

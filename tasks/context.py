@@ -5,6 +5,7 @@ import math
 import mimetypes
 from collections import deque
 from collections.abc import Callable, Generator
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from services.kinds import JobKind
 from services.lifecycle import Claimed, Progress
 from services.models import Artifact, LogLine, Upload, now
 from services.object_store import ObjectMissing, StorageFull
+from services.redaction import secret_values
+from services.scrubbing import scrub
 from services.storage import artifact_key
 from services.vocabulary import FailureType
 from tasks.output import keep_artifact
@@ -54,6 +57,8 @@ class RunContext:
         self.so_far: dict[str, Any] | None = None
         """The result of a run that ends early."""
         self.lines: deque[LogLine] = deque()
+        self._kind = kind
+        self._args = claimed.args
         self._upload_id = claimed.upload_id
         self._db = desk.db
         self._storage = desk.storage
@@ -64,6 +69,11 @@ class RunContext:
         self._progress = Progress(self.id, self.attempt, 0, None)
         self._published = self._stored = self._progress
         self._line_count = 0
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """Values of the job's arguments that no text of it may show."""
+        return secret_values(self._kind, self._args)
 
     @property
     def workdir(self) -> Path:
@@ -88,7 +98,7 @@ class RunContext:
     def progress(self, percent: float, step: str | None = None) -> _Said:
         """Notes how far the job is. A percentage that makes no sense is taken for the last one."""
         percent = self._progress.percent if math.isnan(percent) else min(max(float(percent), 0.0), 100.0)
-        name = clean(step)[:200] if step is not None else self._progress.step
+        name = clean(scrub(step, self.secrets))[:200] if step is not None else self._progress.step
         # One assignment, so that a thread's progress is never half seen.
         self._progress = Progress(self.id, self.attempt, round(percent, 2), name)
         return _SAID
@@ -97,7 +107,7 @@ class RunContext:
         """Notes a line; the first five thousand of an attempt are kept."""
         self._line_count += 1
         if self._line_count <= _MOST_LINES:
-            self._note(clean(str(message))[:_LINE_LIMIT])
+            self._note(clean(scrub(str(message), self.secrets))[:_LINE_LIMIT])
         elif self._line_count == _MOST_LINES + 1:
             self._note(f"More than {_MOST_LINES} lines: the rest is not kept.")
         return _SAID

@@ -17,6 +17,7 @@ from services.failures import Failure, failure
 from services.feed import Change
 from services.lifecycle import Claim
 from services.models import Job
+from services.uploads import prune_uploads
 from services.vocabulary import FailureType, Status
 from tasks.outage import Outage
 from tasks.reporter import Announcer
@@ -67,6 +68,7 @@ class Housekeeping:
         if monotonic() >= self._sweep_at:
             self._sweep_at = monotonic() + _SWEEP_SECONDS
             await remove_leftovers(self._desk.db, self._work)
+            await prune_uploads(self._desk)
 
     @property
     def _work(self) -> Path:
@@ -96,7 +98,9 @@ class Housekeeping:
         wait = kind.policy.auto.wait(FailureType.WORKER_LOST, ended.auto_retry_count)
         if wait is None:
             return ended
-        return await lifecycle.retry_later(session, Claim(ended.id, ended.attempt), wait)
+        await lifecycle.retry_later(session, {Claim(ended.id, ended.attempt): wait})
+        await session.refresh(ended)
+        return ended
 
     async def _may_ring_again(self) -> bool:
         if await self._desk.queue.backlog() == 0:

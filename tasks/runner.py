@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from time import monotonic
 from types import NoneType
 from typing import Any
@@ -25,6 +25,7 @@ from tasks.lease import Leases
 from tasks.output import purge_earlier
 from tasks.patience import with_patience
 from tasks.reporter import Announcer, Reporter
+from tasks.room import Full, NoRoomError, Room
 from tasks.run import Run, Stop
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,9 @@ class Runner:
         self._leases = leases
         self._announcer = announcer
         self._reporter = reporter
-        self._deeds: GroupCommit[Claim | Outcome, Won | bool | None] = GroupCommit(self._commit)
+        self._deeds: GroupCommit[Claim | Outcome, Won | Full | bool | None] = GroupCommit(self._commit)
+        self._room = Room(desk.kinds, desk.queue)
+        self._ringing: asyncio.Task[None] | None = None
         self._draining = False
         self._idle = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -59,29 +62,62 @@ class Runner:
     async def answer(self, claim: Claim, ack: Callable[[], Awaitable[None]]) -> None:
         """Answers a doorbell: runs the attempt if this worker wins it, and returns when it is over.
 
-        The doorbell is acked once the claim is decided. Where it cannot be, it will be delivered again.
+        The doorbell is acked once the claim is decided. Where it cannot be, it will be delivered again; where there
+        is no room for its kind, it waits for some, here and elsewhere.
         """
         if self._draining:
+            return
+        kind = self._room.kind_of(claim)
+        if kind and self._room.free(kind) == 0:
+            self._wait(claim, kind, ack)
             return
         self.active += 1
         self._idle.clear()
         try:
-            try:
-                won = await with_patience(lambda: self._deeds.submit(claim), tries=_CLAIM_TRIES)
-            except Exception as error:  # noqa: BLE001 - the doorbell stays unanswered and comes again
-                logger.warning("job %s: not claimed (%s: %s)", claim.job_id, type(error).__name__, error)
-                return
-            await ack()
-            if isinstance(won, tuple):
-                await self._run(*won)
+            kind = await self._claim_and_run(claim, ack) or kind
         finally:
             self.active -= 1
             if not self.active:
                 self._idle.set()
+            if kind:
+                self._fill(kind)
+
+    async def _claim_and_run(self, claim: Claim, ack: Callable[[], Awaitable[None]]) -> str | None:
+        """The kind, where it came to be known."""
+        try:
+            won = await with_patience(lambda: self._deeds.submit(claim), tries=_CLAIM_TRIES)
+        except Exception as error:  # noqa: BLE001 - the doorbell stays unanswered and comes again
+            logger.warning("job %s: not claimed (%s: %s)", claim.job_id, type(error).__name__, error)
+            return None
+        if isinstance(won, Full):
+            self._wait(claim, won.kind, ack)
+            return won.kind
+        self._room.forget(claim)
+        await ack()
+        if not isinstance(won, tuple):
+            return None
+        try:
+            await self._run(*won)
+        finally:
+            self._room.leave(claim, won[0].kind)
+        return won[0].kind
+
+    def _wait(self, claim: Claim, kind: str, ack: Callable[[], Awaitable[None]]) -> None:
+        if self._draining:
+            return
+        self._room.wait(claim, kind, ack)
+        if self._ringing is None or self._ringing.done():
+            self._ringing = self._in_background(self._room.ring_others())
+
+    def _fill(self, kind: str) -> None:
+        """Answers the doorbell that waits for room of this kind, if there is any."""
+        if not self._draining and (waiting := self._room.next(kind)):
+            _ = self._in_background(self.answer(*waiting))
 
     async def drain(self, seconds: float) -> None:
         """Takes no more jobs, stops those that run, and waits for them to end."""
         self._draining = True
+        self._room.clear()
         for run in list(self._leases.held.values()):
             run.stop(Stop.SHUTDOWN)
         if self.active:
@@ -97,9 +133,19 @@ class Runner:
 
     # --- batches ----------------------------------------------------------------------------------------------------
 
-    async def _commit(self, deeds: Sequence[Claim | Outcome]) -> Sequence[Won | bool | None]:
+    async def _commit(self, deeds: Sequence[Claim | Outcome]) -> Sequence[Won | Full | bool | None]:
         """Claims and outcomes in one transaction: whether each claim was won, whether each outcome was taken."""
-        claims = [deed for deed in deeds if isinstance(deed, Claim)]
+        full: dict[Claim, Full] = {}
+        while True:
+            try:
+                return await self._commit_but(full, deeds)
+            except NoRoomError as error:  # undone; each time there are fewer claims
+                full |= error.excess
+
+    async def _commit_but(
+        self, full: dict[Claim, Full], deeds: Sequence[Claim | Outcome]
+    ) -> Sequence[Won | Full | bool | None]:
+        claims = [deed for deed in deeds if isinstance(deed, Claim) and deed not in full]
         outcomes = [deed for deed in deeds if isinstance(deed, Outcome)]
         lease = self._desk.settings.lease_seconds
         deadline = (
@@ -108,14 +154,19 @@ class Runner:
 
         async def work(session: AsyncSession) -> tuple[dict[Claim, Change], dict[Claim, Claimed]]:
             ended = await lifecycle.finish(session, outcomes, self._worker) if outcomes else {}
-            return ended, await lifecycle.claim(session, claims, self._worker, lease) if claims else {}
+            claimed = await lifecycle.claim(session, claims, self._worker, lease) if claims else {}
+            self._room.require(claimed.values())
+            return ended, claimed
 
         ended, claimed = await self._desk.db.transact(work)
+        self._room.take(claimed.values())
         self._announcer.announce([*ended.values(), *(won.change for won in claimed.values())])
 
-        def answer(deed: Claim | Outcome) -> Won | bool | None:
+        def answer(deed: Claim | Outcome) -> Won | Full | bool | None:
             if isinstance(deed, Outcome):
                 return Claim(deed.job_id, deed.attempt) in ended
+            if deed in full:
+                return full[deed]
             won = claimed.pop(deed, None)  # of a doubled claim only the first wins
             return (won, deadline) if won else None
 
@@ -132,7 +183,7 @@ class Runner:
         if self._draining:
             run.stop(Stop.SHUTDOWN)
         if claimed.attempt > 1:
-            self._in_background(self._purge(claimed))
+            _ = self._in_background(self._purge(claimed))
         try:
             outcome = await self._perform(run, kind)
             if outcome:
@@ -171,7 +222,7 @@ class Runner:
         if task.cancelled():
             return _failed(run, failure(kind.name, FailureType.UNKNOWN, "The run cancelled itself"), kind)
         if error := task.exception():
-            return _failed(run, classify(error, kind.name), kind)
+            return _failed(run, classify(error, kind.name, run.context.secrets), kind)
         return _completed(run, kind, task.result())
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
@@ -200,10 +251,11 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - the next attempt tries again
             logger.warning("job %s: old files are not purged (%s)", claimed.change.id, error)
 
-    def _in_background(self, work: Any) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
 
 async def _body(kind: JobKind, context: RunContext, args: Any) -> Any:
@@ -220,7 +272,7 @@ def _completed(run: Run, kind: JobKind, result: Any) -> Outcome:
             raise TypeError(f"a kind returns a dict or None, not {type(result).__name__}")
         kept = None if result is None else as_json(result, "the result")
     except TypeError as error:
-        return _failed(run, classify(error, kind.name))
+        return _failed(run, classify(error, kind.name, run.context.secrets))
     return Outcome(
         run.claim.job_id, run.claim.attempt, Status.COMPLETED, result=kept, has_output=run.context.has_output
     )

@@ -18,6 +18,7 @@ from services.feed import Feed, connect
 from services.kinds import load_kinds
 from services.settings import Settings, load_settings
 from services.storage import Storage
+from tasks.kinds import BUILT_IN
 from tasks.queue import TaskiqQueue
 from ui.api.app import install_api
 from ui.live import LiveBridge
@@ -25,8 +26,6 @@ from ui.pages import download, job, jobs, login, new_job
 from ui.security import BrowserGuard
 from ui.theme import HEAD, STYLESHEET, STYLESHEET_URL
 from ui.visit import Web
-
-BUILT_IN_KINDS = ("tasks.kinds.video_process",)
 
 # A lift's or a tunnel's silence. The browser notices a dead server within 8 + 4 s, which NiceGUI derives from this.
 _RECONNECT_SECONDS = 10
@@ -46,7 +45,7 @@ def make_desk(settings: Settings) -> Desk:
         queue=TaskiqQueue.connect(settings),
         feed=Feed(connect(settings.effective_redis_url)),
         storage=Storage.from_settings(settings),
-        kinds=load_kinds((*BUILT_IN_KINDS, *settings.kind_modules)),
+        kinds=load_kinds((*BUILT_IN, *settings.kind_modules)),
     )
 
 
@@ -99,6 +98,7 @@ def serve(host: str = "127.0.0.1", port: int = 8080) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws_per_message_deflate=False,
     )

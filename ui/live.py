@@ -213,6 +213,8 @@ class LiveBridge:
                     self._reread(subscription)
 
     def _reread_all(self) -> None:
+        # Once for all pages, which so still share what they read from here on.
+        self.shared.forget()
         for subscription in self._all():
             self._reread(subscription)
 
@@ -229,23 +231,39 @@ class LiveBridge:
         return list(self._subscriptions.values())
 
 
+@dataclass(frozen=True, slots=True)
+class _SharedRead:
+    began: float
+    until: float
+    answer: "asyncio.Future[Any]"
+
+
 class SharedReads:
     """Lets pages that ask the same within a moment share one query."""
 
     def __init__(self) -> None:
-        self._reads: dict[Hashable, tuple[float, asyncio.Future[Any]]] = {}
+        self._reads: dict[Hashable, _SharedRead] = {}
 
-    async def get(self, key: Hashable, seconds: float, load: Callable[[], Awaitable[T]]) -> T:
-        """What `load` gives, or gave for the same key within the last `seconds`."""
+    async def get(
+        self, key: Hashable, seconds: float, load: Callable[[], Awaitable[T]], *, not_before: float = 0.0
+    ) -> T:
+        """What `load` gives, or gave for the same key within the last `seconds`.
+
+        `not_before` is a time of `time.monotonic()`: an answer whose reading began earlier may miss what the page was
+        told of then, and is not given.
+        """
         now = time.monotonic()
-        for old in [k for k, (until, read) in self._reads.items() if until < now and read.done()]:
+        for old in [k for k, read in self._reads.items() if read.until < now and read.answer.done()]:
             del self._reads[old]
         found = self._reads.get(key)
-        if found is None:
-            future: asyncio.Future[Any] = asyncio.ensure_future(load())
-            self._reads[key] = found = (now + seconds, future)
+        if found is None or found.began < not_before:
+            found = self._reads[key] = _SharedRead(now, now + seconds, asyncio.ensure_future(load()))
         # Shielded: a page that goes away must not take the others' answer with it.
-        return cast("T", await asyncio.shield(found[1]))
+        return cast("T", await asyncio.shield(found.answer))
+
+    def forget(self) -> None:
+        """Changes may have been missed: nobody is given what was read until now. Who waits already, gets it."""
+        self._reads.clear()
 
 
 def _sort_out(view: LiveView, pending: Mapping[UUID, Change], wanted: dict[int, set[UUID]]) -> None:

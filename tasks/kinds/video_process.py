@@ -1,5 +1,6 @@
 """`video.process`: makes a smaller video, or the sound alone, of an upload. System B's policy: a credit a retry."""
 
+import os
 import re
 import time
 from pathlib import Path
@@ -64,6 +65,8 @@ _POLICY = RetryPolicy(
     icon="movie",
     steps=("probe", "encode", "upload"),
     timeout=2 * 3600,
+    # One encoder keeps several cores busy; more of them only make each other slow.
+    per_worker=max(1, (os.cpu_count() or 1) // 2),
     policy=_POLICY,
     upload_field="upload_id",
 )
@@ -120,7 +123,7 @@ async def _upload(job: JobContext, name: str, path: Path, output: Output) -> Non
 async def _encode(job: JobContext, preset: Preset, source: Path, media: "Media") -> "Encoded":
     import asyncio
 
-    from tasks.kinds.video.encode import encode, encoders
+    from tasks.kinds.video.encode import encode
     from tasks.kinds.video.ffmpeg import require_ffmpeg
 
     output = OUTPUTS[preset]
@@ -135,10 +138,8 @@ async def _encode(job: JobContext, preset: Preset, source: Path, media: "Media")
             # Recordings of a browser do not say how long they are.
             _ = job.progress(_ENCODE_FROM, f"{doing} ({seconds:.0f} s done)")
 
-    await job.progress(_ENCODE_FROM, "Waiting for a free encoder")
-    async with encoders():
-        await job.progress(_ENCODE_FROM, doing)
-        made = await encode(ffmpeg, source, job.workdir / f"output{output.suffix}", media, output, show)
+    await job.progress(_ENCODE_FROM, doing)
+    made = await encode(ffmpeg, source, job.workdir / f"output{output.suffix}", media, output, show)
     for line in made.complaints[:20]:
         await job.log(f"ffmpeg: {line}")
     return made

@@ -40,6 +40,7 @@ class Rig:
             "MULLIGAN_REDIS_URL": self.valkey.url,
             "MULLIGAN_DATA_DIR": str(self.folder),
             "MULLIGAN_KINDS": KINDS,
+            "MULLIGAN_LOG_LEVEL": "WARNING",
             "BENCH_REDIS_URL": self.valkey.url,
         }
         command = [

@@ -41,6 +41,11 @@ async def _listens(redis: Redis) -> bool:
 
 
 async def _through_stock(redis: Redis, jobs: int) -> float:
+    async def is_through() -> bool:
+        group = (await redis.xinfo_groups("stock"))[0]
+        return group["pending"] == 0 and group["lag"] == 0
+
+    began = time.perf_counter()
     pipe = redis.pipeline(transaction=False)
     for _ in range(jobs):
         message = TaskiqMessage(
@@ -48,11 +53,6 @@ async def _through_stock(redis: Redis, jobs: int) -> float:
         )
         pipe.xadd("stock", {b"data": stock.formatter.dumps(message).message})
 
-    async def is_through() -> bool:
-        group = (await redis.xinfo_groups("stock"))[0]
-        return group["pending"] == 0 and group["lag"] == 0
-
-    began = time.perf_counter()
     await pipe.execute()
     await eventually(is_through, _PATIENCE)
     return time.perf_counter() - began

@@ -40,3 +40,16 @@ async def test_a_person_stops_it_and_retries_later(visit: Open, submit: Submit) 
     await page.get_by_role("button", name="Stop retrying").click()
     await expect(page.locator("[data-status=failed]").first).to_be_visible()
     await expect(page.get_by_role("button", name="Retry", exact=True)).to_be_visible()
+
+
+async def test_its_page_fits_a_phone(visit: Open, submit: Submit) -> None:
+    job = submit("test.busy", "a title that is a good deal longer than the width of any telephone")
+    page = await visit(f"/jobs/{job['id']}", width=390)
+    for name in ("Run now", "Stop retrying"):
+        button = page.get_by_role("button", name=name)
+        await expect(button).to_be_visible(timeout=30_000)
+        box = await button.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390

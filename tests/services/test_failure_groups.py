@@ -8,6 +8,7 @@ import pytest
 from services import jobs, lifecycle
 from services.access import Actor
 from services.desk import Desk
+from services.errors import QueueUnavailable
 from services.failure_groups import Odds, failure_groups
 from services.failures import failure
 from services.lifecycle import Claim, Outcome
@@ -15,6 +16,7 @@ from services.models import Job
 from services.retry import retry
 from services.vocabulary import FailureType, Role, Status
 from tests.support.desks import a_person, open_desk
+from tests.support.valkey import ValkeyServer
 
 KIND = "test.priced"
 
@@ -56,6 +58,21 @@ async def test_a_group_knows_how_often_a_retry_has_helped(desk: Desk) -> None:
     await end(desk, (await retry(desk, dana, second.id)).job, "No answer from port 7")
     (group,) = await failure_groups(desk, dana)
     assert (group.jobs, group.odds) == (2, Odds(1, 2))
+
+
+async def test_a_retry_that_could_not_be_queued_does_not_speak_for_its_group(
+    desk: Desk, valkey: ValkeyServer
+) -> None:
+    dana = await a_person(desk, credits=9)
+    job = await failed(desk, dana, "No answer")
+    valkey.stop()
+    try:
+        with pytest.raises(QueueUnavailable):
+            await retry(desk, dana, job.id)
+    finally:
+        valkey.start()
+    (group,) = await failure_groups(desk, dana)
+    assert (group.message, group.type, group.advice) == ("No answer", FailureType.TRANSIENT, "Wait a little.")
 
 
 async def test_others_failures_are_not_seen(desk: Desk) -> None:

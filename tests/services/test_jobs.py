@@ -1,22 +1,26 @@
 """Submitting, reading, listing, cancelling and deleting jobs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pydantic import BaseModel, SecretStr
 from sqlmodel import col
 
 from services import jobs, lifecycle
 from services.desk import Desk
-from services.errors import Conflict, Forbidden, Invalid, JobNotFound, StillActive
+from services.errors import Conflict, Forbidden, Invalid, JobNotFound, ServiceUnavailable, StillActive
 from services.jobs import JobQuery
 from services.lifecycle import Claim, Outcome
-from services.models import Attempt, Job, now
+from services.models import Artifact, Attempt, Job, now
+from services.stats import stats
+from services.storage import Storage, artifact_key
 from services.vocabulary import Role, Status
-from tests.support.desks import a_person, open_desk
+from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.valkey import ValkeyServer
 
 KIND = "test.priced"
@@ -48,6 +52,30 @@ class TestSubmit:
             await jobs.submit(desk, dana, KIND, {}, max_retries=-1)
         with pytest.raises(Forbidden):
             await jobs.submit(desk, await a_person(desk, Role.VIEWER), KIND, {})
+
+    async def test_a_secret_reaches_the_worker(
+        self, database_url: str, redis_url: str, tmp_path: Path
+    ) -> None:
+        class Secretive(BaseModel):
+            password: SecretStr
+            tags: list[SecretStr] = []
+
+        kind = a_kind("test.secret", args_model=Secretive)
+        async with open_desk(database_url, redis_url, tmp_path, kind) as desk:
+            dana = await a_person(desk)
+            args = {"password": "hunter2", "tags": ["a"]}
+            job = await jobs.submit(desk, dana, "test.secret", args)
+            async with desk.db.write() as session:
+                won = await lifecycle.claim(session, [Claim(job.id, 1)], "w", 30)
+        parsed = kind.parse_args(won[Claim(job.id, 1)].args)
+        assert isinstance(parsed, Secretive)
+        assert parsed.password.get_secret_value() == "hunter2"
+
+    async def test_what_no_database_keeps_is_refused(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        for args in ({"x": "a\x00b"}, {"x": "\ud800"}, {"x": float("nan")}, {"n": 2**70}):
+            with pytest.raises(Invalid, match="The JSON holds"):
+                await jobs.submit(desk, dana, KIND, args)
 
     async def test_one_key_gives_one_job(self, desk: Desk) -> None:
         dana = await a_person(desk)
@@ -122,7 +150,7 @@ class TestList:
         assert (await jobs.list_jobs(desk, stranger, JobQuery())).total == 0
         for call in (jobs.get_job, jobs.job_detail, jobs.cancel, jobs.delete, jobs.logs):
             with pytest.raises(JobNotFound):
-                await call(desk, stranger, own.id)  # type: ignore[operator]
+                await call(desk, stranger, own.id)
 
     async def test_nonsense_is_explained(self, desk: Desk) -> None:
         dana = await a_person(desk)
@@ -190,7 +218,48 @@ class TestCancel:
         assert (await jobs.get_job(desk, dana, job.id)).status is Status.CANCELLED
 
 
+class Away(Storage):
+    """Storage that does not answer."""
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        raise ServiceUnavailable(service="Storage")
+
+
+async def once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
 class TestDelete:
+    async def test_files_go_when_storage_answers_and_figures_stay(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        job = await jobs.submit(desk, dana, KIND, {})
+        key = artifact_key(job.id, 1)
+        await desk.storage.put_stream(key, once(b"film"))
+        async with desk.db.write() as session:
+            await lifecycle.claim(session, [Claim(job.id, 1)], "w", 30)
+            session.add(
+                Artifact(job_id=job.id, attempt=1, name="a", size=4, content_type="x/y", storage_key=key)
+            )
+            await lifecycle.finish(session, [Outcome(job.id, 1, Status.COMPLETED, has_output=True)], "w")
+        away = Away.from_settings(desk.settings)
+        await jobs.delete(replace(desk, storage=away), dana, job.id)
+        with pytest.raises(JobNotFound):
+            await jobs.get_job(desk, dana, job.id)
+        assert await desk.storage.exists(key)
+        assert await jobs.purge_deleted(desk) == 1
+        assert not await desk.storage.exists(key)
+        assert await jobs.purge_deleted(desk) == 0
+        assert (await stats(desk, dana)).last_day.completed == 1
+
+    async def test_the_feed_tells_it_with_a_version_of_its_own(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        job = await jobs.submit(desk, dana, KIND, {})
+        cancelled = await jobs.cancel(desk, dana, job.id)
+        start = await desk.feed.last_id()
+        await jobs.delete(desk, dana, job.id)
+        batch = await anext(desk.feed.follow(start))
+        assert batch.changes[0].version == cancelled.version + 1
+
     async def test_content_goes_and_history_of_figures_stays(self, desk: Desk) -> None:
         dana = await a_person(desk)
         job = await jobs.submit(desk, dana, KIND, {"n": 1}, title="secret.mov")

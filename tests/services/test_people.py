@@ -203,6 +203,16 @@ class TestSignIn:
         assert 0 < refused.value.data["retry_after"] <= 300
         assert (await sessions.sign_in(desk, EMAIL, PASSWORD, "10.0.0.2")).cookie
 
+    async def test_who_comes_in_counts_for_nothing(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sessions, "_TRIES_PER_ADDRESS", 2)
+        for _ in range(4):
+            await sessions.sign_in(desk, EMAIL, PASSWORD, "10.0.0.1")
+        for _ in range(2):
+            with pytest.raises(Unauthenticated):
+                await sessions.sign_in(desk, "b@example.org", "wrong", "10.0.0.1")
+        with pytest.raises(RateLimited):
+            await sessions.sign_in(desk, EMAIL, PASSWORD, "10.0.0.1")
+
     async def test_redis_away_keeps_nobody_out(self, desk: Desk, valkey: ValkeyServer) -> None:
         valkey.stop()
         assert (await sessions.sign_in(desk, EMAIL, PASSWORD, "10.0.0.1")).cookie
@@ -267,6 +277,18 @@ class TestSessions:
 
 
 class TestPassword:
+    async def test_one_set_from_the_shell_ends_sessions_and_links(self, desk: Desk) -> None:
+        link = link_token((await people.add_user(desk, EMAIL)).link)
+        await people.add_user(desk, EMAIL, password=PASSWORD)
+        with pytest.raises(Unauthenticated):
+            await people.use_sign_in_link(desk, link)
+        cookie = (await sessions.sign_in(desk, EMAIL, PASSWORD, "::1")).cookie
+        await people.add_user(desk, EMAIL, role=Role.VIEWER)
+        await people.resolve_session(desk, cookie)  # a new role is no new password
+        await people.add_user(desk, EMAIL, password="another one")
+        with pytest.raises(Unauthenticated):
+            await people.resolve_session(desk, cookie)
+
     async def test_who_came_by_link_can_sign_in_again(self, desk: Desk) -> None:
         token = link_token((await people.add_user(desk, EMAIL)).link)
         cookie = (await people.use_sign_in_link(desk, token)).cookie

@@ -1,7 +1,8 @@
 """Another chance: what the plan says, and that it is given exactly once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from services.failures import failure
 from services.lifecycle import Claim, Outcome
 from services.models import Attempt, AuditEntry, CreditEntry, Job, Step
 from services.policy import RetryPolicy
+from services.queue import Doorbell
 from services.retry import plan_retry, retry
 from services.vocabulary import FailureType, Role, Status, StepStatus, Trigger
 from tests.support.desks import a_check, a_kind, a_person, open_desk
@@ -230,6 +232,26 @@ class TestRetry:
         assert await ledger.balance(desk, dana) == 0 == await ledger_sum(desk, dana)
 
 
+class TestCancelledBeforeItRan:
+    async def test_the_charge_is_given_back_once(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=5)
+        job = await failed_job(desk, dana)
+        queued = await retry(desk, dana, job.id)
+        assert await ledger.balance(desk, dana) == 4
+        await jobs.cancel(desk, dana, job.id, version=queued.job.version)
+        assert await ledger.balance(desk, dana) == 5 == await ledger_sum(desk, dana)
+        assert [attempt.cost for attempt in await attempts(desk, job.id)] == [0, 0]
+
+    async def test_what_ran_is_not_given_back(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=5)
+        job = await failed_job(desk, dana)
+        key = Claim(job.id, (await retry(desk, dana, job.id)).job.attempt)
+        async with desk.db.write() as session:
+            await lifecycle.claim(session, [key], WORKER, 30)
+        await jobs.cancel(desk, dana, job.id)
+        assert await ledger.balance(desk, dana) == 4
+
+
 class TestRights:
     async def test_a_viewer_is_forbidden_and_a_stranger_finds_nothing(self, desk: Desk) -> None:
         dana = await a_person(desk, credits=5)
@@ -299,7 +321,7 @@ class TestQueueDown:
         class Late:
             """Rings, lets a worker claim, and only then says that it could not."""
 
-            async def kick(self, doorbells: list[lifecycle.Doorbell]) -> None:
+            async def kick(self, doorbells: Sequence[Doorbell]) -> None:
                 async with desk.db.write() as session:
                     keys = [Claim(bell.job_id, bell.attempt) for bell in doorbells]
                     assert await lifecycle.claim(session, keys, WORKER, 30)
@@ -307,8 +329,6 @@ class TestQueueDown:
 
             async def backlog(self) -> int:
                 return 0
-
-        from dataclasses import replace
 
         done = await retry(replace(desk, queue=Late()), dana, job.id)
         assert done.cost == 1

@@ -33,7 +33,7 @@ async def _nothing(job: JobContext, args: Any) -> None:
 def a_kind(name: str = "test.priced", **options: Any) -> JobKind:
     """A kind with the policy of system B, unless told otherwise."""
     options.setdefault("policy", RetryPolicy(cost=1))
-    return JobKind(name=name, title=name, args_model=NoArgs, run=_nothing, **options)
+    return JobKind(name=name, title=name, run=_nothing, **{"args_model": NoArgs, **options})
 
 
 def a_check(code: str, *, passed: bool, blocking: bool = True) -> Check:
@@ -55,7 +55,7 @@ async def open_desk(
         database_url=database_url,
         redis_url=redis_url,
         _env_file=None,
-        **more,  # type: ignore[call-arg]
+        **more,
     )
     registry = KindRegistry()
     for kind in kinds or (a_kind(),):

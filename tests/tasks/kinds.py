@@ -55,6 +55,14 @@ async def sleep(job: JobContext, args: Marks) -> dict[str, int]:
     return {"attempt": job.attempt}
 
 
+@job_kind("test.narrow", title="Few at a time", args=Marks, timeout=60, per_worker=2)
+async def narrow(job: JobContext, args: Marks) -> None:
+    """As `test.sleep`, two at a time in a worker."""
+    mark(args, "began", job)
+    await asyncio.sleep(args.seconds)
+    mark(args, "ended", job)
+
+
 @job_kind("test.rescued", title="Sleep, rescued", args=Marks, policy=RetryPolicy(rescues=2))
 async def rescued(job: JobContext, args: Marks) -> None:
     """As `test.sleep`, and goes on by itself when its worker is lost; the second attempt is quick."""
@@ -85,6 +93,20 @@ async def thread(job: JobContext, args: Marks) -> None:
     """A plain function that never looks at `job.cancelled`."""
     mark(args, "began", job)
     await job.step("wait", lambda: time.sleep(args.seconds))
+
+
+class Key(BaseModel):
+    """A secret."""
+
+    api_key: str
+
+
+@job_kind("test.tells", title="Tells all", args=Key)
+async def tells(job: JobContext, args: Key) -> dict[str, str]:
+    """Says its secrets in every way but an error."""
+    job.progress(5, f"with {args.api_key}")
+    job.log(f"GET https://u:s3cret@h/?token=abc with {args.api_key}")
+    return {"token": "abc", "from": "https://u:s3cret@h/"}
 
 
 @job_kind("test.slow", title="Out of time", args=Nothing, timeout=0.3)

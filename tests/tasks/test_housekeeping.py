@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,8 @@ from sqlmodel import col
 from services import jobs, lifecycle
 from services.database import db_now
 from services.lifecycle import Claim
-from services.models import Job
+from services.models import Job, Upload
+from services.uploads import save_upload
 from services.vocabulary import FailureType, Status
 from tasks.housekeeping import Housekeeping
 from tasks.reporter import Announcer
@@ -129,6 +131,32 @@ class TestLeftovers:
         await keeper.tick()
         left = {folder.name for folder in work.iterdir()}
         assert left == {f"{live.id.hex}-1", "something else", f"{'1' * 32}-1"}
+
+
+class TestUploads:
+    async def test_old_ones_that_no_job_names_go(self, bench: Bench, keeper: Housekeeping):
+        desk = bench.desk
+        saved = {
+            name: await save_upload(desk, bench.me, name, None, _bytes())
+            for name in ("old", "used", "deleted", "new")
+        }
+        jobs_of = {}
+        for name in ("used", "deleted"):
+            jobs_of[name] = await bench.submit("noop")
+            await _set(bench, jobs_of[name], upload_id=saved[name].id, status=Status.COMPLETED)
+        await jobs.delete(desk, bench.me, jobs_of["deleted"].id)
+        old = sa.update(Upload).where(col(Upload.filename) != "new").values(created_at=db_now(-90_000))
+        await desk.db.transact(lambda session: session.execute(old))
+        await keeper.tick()
+        async with desk.db.read() as session:
+            left = set((await session.scalars(sa.select(col(Upload.filename)))).all())
+        assert left == {"used", "new"}
+        there = {name for name, upload in saved.items() if await desk.storage.exists(upload.storage_key)}
+        assert there == {"used", "new"}
+
+
+async def _bytes() -> AsyncIterator[bytes]:
+    yield b"x"
 
 
 class TestIndexes:

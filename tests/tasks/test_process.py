@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,9 @@ from tasks.process import Limits, run_process
 from tests.support.waiting import eventually, eventually_sync
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+
+# Much less than the programs would take, much more than a loaded machine needs.
+SOON = 20
 
 
 def python(code: str) -> list[str]:
@@ -99,19 +101,15 @@ class TestEndings:
     async def test_cancelling_ends_it_soon(self, tmp_path: Path) -> None:
         run, pid = await self.started(tmp_path, "import time; time.sleep(60)")
         run.cancel()
-        began = time.monotonic()
-        with pytest.raises(asyncio.CancelledError):
-            await run
-        assert time.monotonic() - began < 0.7
+        await asyncio.wait({run}, timeout=SOON)
+        assert run.cancelled()
         assert not psutil.pid_exists(pid), "reaped as well"
 
     async def test_cancelling_ends_even_what_will_not_hear(self, tmp_path: Path) -> None:
         run, pid = await self.started(tmp_path, STUBBORN)
         run.cancel()
-        began = time.monotonic()
-        with pytest.raises(asyncio.CancelledError):
-            await run
-        assert time.monotonic() - began < 2
+        await asyncio.wait({run}, timeout=SOON)
+        assert run.cancelled()
         assert not psutil.pid_exists(pid)
 
     async def test_cancelling_twice_leaves_nothing_either(self, tmp_path: Path) -> None:
@@ -122,7 +120,7 @@ class TestEndings:
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
-        await eventually(lambda: is_gone(pid), 3)
+        await eventually(lambda: is_gone(pid), SOON)
 
     async def test_what_it_started_goes_with_it(self, tmp_path: Path) -> None:
         note = tmp_path / "pid"
@@ -132,15 +130,15 @@ class TestEndings:
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
-        await eventually(lambda: is_gone(int(note.read_text())), 3)
+        await eventually(lambda: is_gone(int(note.read_text())), SOON)
 
     async def test_what_it_left_behind_keeps_nobody_waiting(self, tmp_path: Path) -> None:
         lines: list[str] = []
         code = "import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             ended = await run_process(python(code), cwd=tmp_path, on_line=lines.append)
         assert ended.code == 0
-        await eventually(lambda: is_gone(int(lines[0])), 3)
+        await eventually(lambda: is_gone(int(lines[0])), SOON)
 
     async def test_a_timeout_ends_it(self, tmp_path: Path) -> None:
         lines: list[str] = []
@@ -179,8 +177,8 @@ asyncio.run(run_process([sys.executable, "-c", code], cwd=Path({str(tmp_path)!r}
     process = subprocess.Popen(
         [sys.executable, "-c", worker], cwd=root, env=os.environ | {"PYTHONPATH": str(root)}
     )
-    pid = int(eventually_sync(lambda: note.exists() and note.read_text(), 10) or 0)
+    pid = int(eventually_sync(lambda: note.exists() and note.read_text(), SOON) or 0)
     assert not is_gone(pid)
     process.kill()
     process.wait()
-    eventually_sync(lambda: is_gone(pid), 2)
+    eventually_sync(lambda: is_gone(pid), SOON)

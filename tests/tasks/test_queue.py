@@ -92,7 +92,7 @@ class TestKick:
             await queue.kick(bells(1))
         with pytest.raises(QueueUnavailable):
             await queue.backlog()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15, "a hanging server would keep it for ever"
         valkey.resume()
         await queue.kick(bells(1))
         assert await queue.backlog() in {2, 3}  # the one that was not answered may have arrived

@@ -1,6 +1,7 @@
 """The live bridge on a real feed and database: what pages are told, by how many queries, and what they are spared."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,6 +213,37 @@ class TestSharedReads:
             return next(reads)
 
         assert [await shared.get("k", 0, load), await shared.get("k", 0, load)] == [0, 1]
+
+    async def test_what_was_read_before_a_change_is_not_given_after_it(self) -> None:
+        shared, reads, release = SharedReads(), iter(range(10)), asyncio.Event()
+
+        async def load() -> int:
+            read = next(reads)
+            await release.wait()
+            return read
+
+        before = asyncio.ensure_future(shared.get("k", 60, load))
+        await asyncio.sleep(0)
+        change = time.monotonic()
+        after = [asyncio.ensure_future(shared.get("k", 60, load, not_before=change)) for _ in range(2)]
+        await asyncio.sleep(0)
+        release.set()
+        assert (await before, [await read for read in after]) == (0, [1, 1])
+
+    async def test_what_was_read_before_the_feed_was_lost_is_not_given_after_it(
+        self, bridge: LiveBridge, valkey: ValkeyServer
+    ) -> None:
+        reads = iter(range(10))
+
+        async def load() -> int:
+            return next(reads)
+
+        await bridge.shared.get("k", 60, load)
+        valkey.stop()
+        await eventually(lambda: not bridge.live)
+        valkey.start()
+        await eventually(lambda: bridge.live)
+        assert await bridge.shared.get("k", 60, load) == 1
 
     async def test_one_that_goes_away_does_not_take_the_answer_with_it(self) -> None:
         shared, release = SharedReads(), asyncio.Event()

@@ -104,9 +104,12 @@ class TestPart:
         assert part.child
         first = part.child.pid
         os.kill(first, signal.SIGKILL)
-        await eventually(
-            lambda: part.child and part.child.pid != first and heard.lines.count("web      | up") == 2
-        )
+
+        def started_again() -> bool:
+            child: Child | None = part.child
+            return child is not None and child.pid != first and heard.lines.count("web      | up") == 2
+
+        await eventually(started_again)
         assert "web died (ended by SIGKILL); starting it again in 0.5 s" in heard
         second = part.child.pid
         await part.stop()

@@ -5,7 +5,6 @@ about what the right body would have been.
 """
 
 import json
-import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NoReturn
@@ -19,13 +18,12 @@ from services.access import Actor
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from services.sessions import COOKIE, resolve_session
+from services.storable import require_storable, too_deep
 from services.tokens import resolve_token
 from ui.api.problems import BodyTooLarge, as_problem
 from ui.security import UNSAFE_METHODS, is_same_origin
 
 LARGEST_BODY = 2**20
-_DEEPEST = 32
-_LARGEST_NUMBER = 2**63
 _UPLOADS = "/api/uploads"
 _LOGIN = "/api/auth/login"
 _PUBLIC = frozenset({"/api/openapi.json", "/api/docs", _LOGIN, "/api/auth/logout"})
@@ -136,7 +134,7 @@ async def _json_only(request: Request) -> Receive:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
             raise Invalid("The body should be JSON, sent with Content-Type: application/json.")
-        _require_storable(_parsed(bytes(body)))
+        require_storable(_parsed(bytes(body)))
     message: Message = {"type": "http.request", "body": bytes(body), "more_body": False}
     remaining = [message]
 
@@ -153,30 +151,6 @@ def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"), parse_constant=refuse)
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except ValueError as error:
         raise Invalid(f"The body is not JSON: {error}") from None
-
-
-def _too_deep() -> Invalid:
-    return Invalid(f"The JSON is nested more than {_DEEPEST} levels deep.")
-
-
-def _require_storable(value: Any) -> None:
-    """Raises Invalid for what JSON can say and no database keeps: NUL, lone surrogates, numbers without end."""
-    rest: list[tuple[Any, int]] = [(value, 0)]
-    while rest:
-        item, depth = rest.pop()
-        if depth > _DEEPEST:
-            raise _too_deep()
-        match item:
-            case dict():
-                rest += [(part, depth + 1) for pair in item.items() for part in pair]
-            case list():
-                rest += [(part, depth + 1) for part in item]
-            case str() if any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in item):
-                raise Invalid("The JSON holds a NUL character or half of a surrogate pair.")
-            case float() if not math.isfinite(item):
-                raise Invalid("The JSON holds a number that is out of range.")
-            case int() if abs(item) >= _LARGEST_NUMBER:
-                raise Invalid("The JSON holds a number that is out of range.")

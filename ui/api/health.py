@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from services import workers
 from services.desk import Desk
+from services.errors import ServiceUnavailable
 from services.migrate import is_current
 from services.stats import jobs_everywhere
 from ui.api.caller import TheDesk
@@ -19,6 +20,7 @@ router = APIRouter(tags=["health"])
 
 _PATIENCE = 3.0
 _METRICS_SECONDS = 5.0
+_COUNTING_SECONDS = 10.0
 
 
 class Alive(BaseModel):
@@ -52,13 +54,25 @@ async def readyz(desk: TheDesk, response: Response) -> Readiness:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(desk: TheDesk, request: Request) -> Response:
-    """Figures for Prometheus, counted at most every 5 seconds."""
+    """Figures for Prometheus, counted at most every 5 seconds, once for all who ask meanwhile."""
     state = request.app.state
     made_at, text = getattr(state, "metrics", (0.0, ""))
     if time.monotonic() - made_at > _METRICS_SECONDS or not text:
-        text = await _metrics(desk)
+        counting: asyncio.Task[str] | None = getattr(state, "metrics_task", None)
+        if counting is None or counting.done():
+            counting = state.metrics_task = asyncio.create_task(_in_time(_metrics(desk)))
+        # Shielded: who goes away must not take the figures from the others.
+        text = await asyncio.shield(counting)
         state.metrics = (time.monotonic(), text)
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _in_time(figures: Awaitable[str]) -> str:
+    try:
+        async with asyncio.timeout(_COUNTING_SECONDS):
+            return await figures
+    except TimeoutError as error:
+        raise ServiceUnavailable("The figures could not be counted in time.") from error
 
 
 async def _metrics(desk: Desk) -> str:

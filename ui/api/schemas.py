@@ -10,7 +10,7 @@ from services.access import Actor
 from services.desk import Desk
 from services.jobs import Actions, JobDetail, actions
 from services.models import Artifact, Attempt, Job, LogLine, Step
-from services.redaction import redact_args
+from services.redaction import redact_args, redact_result
 from services.vocabulary import FailureType, Status, StepStatus, Trigger
 
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="The job's version that you saw.")]
@@ -210,6 +210,7 @@ def _job_fields(desk: Desk, actor: Actor, job: Job, owner: str) -> dict[str, Any
     may: Actions = actions(desk, actor, job)
     return {name: getattr(job, name) for name in same} | {
         "args": redact_args(desk.kinds.get(job.kind), job.args),
+        "result": redact_result(job.result),
         "owner": owner,
         "workspace": actor.workspace_slug,
         "run_at": job.due_at,

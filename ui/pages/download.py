@@ -16,18 +16,19 @@ def install(app: FastAPI, web: Web) -> None:
     """Adds the route to the application."""
 
     @app.get("/jobs/{job_id}/download", include_in_schema=False)
-    async def download(request: Request, job_id: UUID) -> Response:
+    async def download(request: Request, job_id: str) -> Response:
         try:
-            visit = await enter_for_job(web, request, job_id)
-            detail = await jobs.job_detail(web.desk, visit.actor, job_id)
+            identity = UUID(job_id)
+            visit = await enter_for_job(web, request, identity)
+            detail = await jobs.job_detail(web.desk, visit.actor, identity)
         except Unauthenticated:
             return to_sign_in(request)
-        except MulliganError:
+        except (ValueError, MulliganError):
             return not_found("There is no such job here.")
-        page = visit.link(f"/jobs/{job_id}")
+        page = visit.link(f"/jobs/{identity}")
         if len(detail.artifacts) != 1:
             return RedirectResponse(page, status_code=303)
         name = quote(detail.artifacts[0].name, safe="")
         return RedirectResponse(
-            f"/api/jobs/{job_id}/artifacts/{name}?w={visit.actor.workspace_slug}", status_code=303
+            f"/api/jobs/{identity}/artifacts/{name}?w={visit.actor.workspace_slug}", status_code=303
         )

@@ -135,6 +135,12 @@ class GridParts:
             )
             self._empty.say("No jobs yet", text, icon="golf_course", link=link)
 
+    def show_unread(self, words: str, address: GridAddress) -> None:
+        """What went wrong, in place of rows that could not be read; `show_empty` ends it."""
+        self.table.fill([])
+        self.table.element.dress("jobs hidden")
+        self._empty.say("The jobs could not be read", words, icon="cloud_off", link=("Reload", address.path))
+
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _heading(self) -> None:

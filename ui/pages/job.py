@@ -89,6 +89,9 @@ class JobPage(OpenPage):
     # --- showing ------------------------------------------------------------------------------------------------------
 
     def _show(self, detail: JobDetail) -> None:
+        known = self._head.view
+        if known and detail.job.version < known.version:
+            return  # read before what the page was told meanwhile, which stirs another reading
         if self.retrying.optimism.hides(self._id, detail.job.version):
             return
         job, kind = detail.job, self.visit.desk.kinds.get(detail.job.kind)
@@ -141,10 +144,14 @@ class JobPage(OpenPage):
 
     async def refresh(self) -> None:
         """Reads the job with its history, and what it has said since."""
+        if self.ended:
+            return
         try:
             detail = await jobs.job_detail(self.visit.desk, self.actor, self._id)
         except JobNotFound:
             self._gone()
+            return
+        if self.ended:
             return
         self._show(detail)
         await self._read_log()
@@ -155,7 +162,8 @@ class JobPage(OpenPage):
             lines, self._log_cursor = await jobs.logs(
                 self.visit.desk, self.actor, self._id, self._log_cursor, limit=_LOG_LINES
             )
-            self._log.add(lines)
+            if not self.ended:
+                self._log.add(lines)
 
     def _gone(self) -> None:
         self._end("This job was deleted, or is not yours to see any more.", "All jobs")
@@ -206,7 +214,7 @@ class JobPage(OpenPage):
             ui.navigate.to(self.visit.link("/"))
 
         if not await self.do(work, trouble="The job was not deleted."):
-            self.visit.web.live.subscribe(self)
+            self.follow()
 
     def _hope(self, job_id: UUID) -> None:  # noqa: ARG002 - there is only one here
         if self._head.view:
@@ -215,6 +223,8 @@ class JobPage(OpenPage):
 
     def _know(self, job: Job) -> None:
         view = self._head.view
+        if self.ended:
+            return
         if (view and job.version < view.version) or self.retrying.optimism.hides(job.id, job.version):
             return
         new = self._view(job)

@@ -1,6 +1,7 @@
 """`/`: the jobs of a workspace, live."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from services import jobs
 from services.access import Actor
-from services.errors import Invalid, NotFound
+from services.errors import Invalid, MulliganError, NotFound
 from services.feed import Change
 from services.jobs import JobPage
 from services.models import Job
@@ -22,13 +23,16 @@ from ui.components.job_view import JobView, job_view
 from ui.pages.grid_address import PAGE_SIZE, GridAddress
 from ui.pages.grid_parts import GridParts
 from ui.pages.not_found import not_found
-from ui.pages.open_page import SHARED_SECONDS, OpenPage
+from ui.pages.open_page import OpenPage
 from ui.pages.retrying import Retrying
 from ui.theme import STATUS_LOOKS
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
+logger = logging.getLogger(__name__)
+
 _SKELETON_AFTER_SECONDS = 0.4
 _ANNOUNCED = 3
+_UNREAD = "Something went wrong on our side. Nothing was lost; try again."
 
 
 def install(web: Web) -> None:
@@ -56,6 +60,8 @@ class JobsPage(OpenPage):
         self.address = address
         self._page: JobPage | None = None
         self._turn = 0
+        self._asked = 0
+        self._answered = 0
         self._hovered = False
         self._scrolled = False
         self._cursor = -1
@@ -77,10 +83,21 @@ class JobsPage(OpenPage):
     async def begin(self) -> None:
         """Reads and draws; with skeletons first, where reading takes a while."""
         self.open()
-        reading = asyncio.gather(self.load(), self.show_figures())
+        reading = asyncio.gather(self._read_first(), self.show_figures())
         done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
         if not done:
             self.parts.table.wait()
+
+    async def _read_first(self) -> None:
+        """Never raises: where reading takes a while, nobody waits for it any more."""
+        try:
+            await self.load()
+        except Exception as error:
+            logger.exception("the jobs could not be read")
+            if not self.ended:
+                self.parts.show_unread(
+                    error.message if isinstance(error, MulliganError) else _UNREAD, self.address
+                )
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -94,37 +111,36 @@ class JobsPage(OpenPage):
             if turn == self._turn:
                 self.parts.show_mistake(error.message)
             return
-        if turn != self._turn:
+        if turn != self._turn or self.ended:
             return
         self.parts.show_mistake(None)
         self._show_page(page)
         self.parts.show_counts(counts)
 
     async def _read(self, address: GridAddress) -> tuple[JobPage, Mapping[Status, int]]:
-        desk, actor, shared = self.visit.desk, self.actor, self.visit.web.live.shared
-        everything = address.change(status=None, sort="newest").query
+        desk, actor, listed = self.visit.desk, self.actor, address.query
+        counted = address.change(status=None, sort="newest").query
+        # Words may mean another thing for another person: owner:me.
+        who = actor.user_id if address.q else None
         return await asyncio.gather(
-            shared.get(
-                self.shared_key("list", address.query),
-                SHARED_SECONDS,
-                lambda: jobs.list_jobs(desk, actor, address.query),
-            ),
-            shared.get(
-                self.shared_key("counts", everything),
-                SHARED_SECONDS,
-                lambda: jobs.count_by_status(desk, actor, everything),
-            ),
+            self.read_shared("list", listed, who, load=lambda: jobs.list_jobs(desk, actor, listed)),
+            self.read_shared("counts", counted, who, load=lambda: jobs.count_by_status(desk, actor, counted)),
         )
 
     async def refresh(self) -> None:
         """Reads anew. What is looked at changes where it stands; what is new waits where it would shift the page."""
+        if self.ended:
+            return
         turn, address = self._turn, self.address
+        self._asked += 1
+        asked = self._asked
         try:
             page, counts = await self._read(address)
         except Invalid:
             return
-        if turn != self._turn:
+        if turn != self._turn or asked < self._answered or self.ended:
             return
+        self._answered = asked
         self.parts.show_counts(counts)
         shown = self.shown()
         if not shown or not self._is_looked_at() or list(shown) == [job.id for job in page.items]:
@@ -137,7 +153,7 @@ class JobsPage(OpenPage):
     async def reread(self) -> None:
         """The rows that are shown, too: some may be on no page any more."""
         known = list(self.shown())
-        if known:
+        if known and not self.ended:
             found = await jobs.read_jobs(self.visit.desk, self.actor, known)
             self.changed(found, set(known) - {job.id for job in found})
         await self.refresh()
@@ -173,8 +189,10 @@ class JobsPage(OpenPage):
 
     def _view(self, job: Job) -> JobView:
         row = self.parts.table.row(job.id)
-        if self.retrying.optimism.hides(job.id, job.version) and row and row.view:
-            return row.view
+        if row and row.view:
+            is_older = job.version < row.view.version  # a list may be older than what the row was told since
+            if is_older or self.retrying.optimism.hides(job.id, job.version):
+                return row.view
         return job_view(
             job, self.visit.desk.kinds.get(job.kind), jobs.actions(self.visit.desk, self.actor, job)
         )
@@ -203,6 +221,8 @@ class JobsPage(OpenPage):
 
     def changed(self, jobs: Sequence[Job], gone: Collection[UUID]) -> None:
         """Shows changed rows where they are; one that is gone stays, pale, until the next reading."""
+        if self.ended:
+            return
         said = []
         for job in jobs:
             row = self.parts.table.row(job.id)
@@ -259,6 +279,8 @@ class JobsPage(OpenPage):
         self.changed([job], ())
 
     async def _reread_job(self, job_id: UUID) -> None:
+        if self.ended:
+            return
         found = await jobs.read_jobs(self.visit.desk, self.actor, [job_id])
         self.changed(found, {job_id} - {job.id for job in found})
 

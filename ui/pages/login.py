@@ -15,6 +15,22 @@ from ui.theme import HEAD
 from ui.visit import Web, local_path
 
 _LARGEST_FORM = 10_000
+_MOST_FIELDS = 10
+_PATIENCE_SECONDS = 10.0
+
+
+class _UnreadableForm(MulliganError):
+    """This is not the form of this page. Sign in here."""
+
+    code = "unreadable_form"
+    status = 400
+
+
+class _SlowForm(MulliganError):
+    """The form did not arrive in time. Try again."""
+
+    code = "slow_form"
+    status = 408
 
 
 def install(app: FastAPI, web: Web) -> None:
@@ -32,7 +48,10 @@ def install(app: FastAPI, web: Web) -> None:
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> Response:
-        form = await _form(request)
+        try:
+            form = await _form(request)
+        except (_UnreadableForm, _SlowForm) as error:
+            return _page("/", error=error)
         target, email, link = local_path(form.get("next")), form.get("email", ""), form.get("link")
         try:
             _require_own_form(request, web)
@@ -78,12 +97,20 @@ def _require_own_form(request: Request, web: Web) -> None:
 
 async def _form(request: Request) -> dict[str, str]:
     body = bytearray()
-    async with asyncio.timeout(10):
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _LARGEST_FORM:
-                return {}
-    fields = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _LARGEST_FORM:
+                    return {}
+    except TimeoutError:
+        raise _SlowForm from None
+    try:
+        fields = parse_qsl(
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+        )
+    except ValueError:
+        raise _UnreadableForm from None
     return {name: value for name, value in fields if "\x00" not in value}
 
 

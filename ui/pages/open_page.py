@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from nicegui import Client, background_tasks, ui
@@ -21,13 +23,14 @@ from ui.visit import Visit
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _FIGURES_SECONDS = 10.0
 _FIGURES_SHARED_SECONDS = 4.0
 _RENEW_EVERY = 3
 """Figures between two looks at who the person is: half a minute."""
 STIRRED_SECONDS = 0.7
 SHARED_SECONDS = 0.5
-"""Shorter than what a page waits after a change, so that no page gets what was read before it."""
 
 
 class OpenPage:
@@ -38,6 +41,7 @@ class OpenPage:
         self.client = ui.context.client
         _unwrap(self.client)
         self._stirred = False
+        self._stirred_at = 0.0
         self._ticks = 0
         self._ended = False
         self.frame = Frame(_frame_view(visit, place), self._ask_password)
@@ -48,17 +52,30 @@ class OpenPage:
 
     def open(self) -> None:
         """Takes its place on the bridge, for as long as the browser has the page."""
-        live = self.visit.web.live
-        live.subscribe(self)
-        self.client.on_delete(lambda: live.unsubscribe(self))
+        self.follow()
+        self.client.on_delete(lambda: self.visit.web.live.unsubscribe(self))
         # Whatever happened between reading and subscribing, or while the connection was down, is read now.
         self.client.on_connect(self._on_connect)
         ui.timer(_FIGURES_SECONDS, self._tick)
 
+    def follow(self) -> None:
+        """Is told of changes from now on; not where the page has ended or its browser has gone."""
+        if not self.ended and not self.client.is_deleted:
+            self.visit.web.live.subscribe(self)
+
+    @property
+    def ended(self) -> bool:
+        """The page may do and show nothing any more."""
+        return self._ended
+
     async def _on_connect(self) -> None:
-        await asyncio.gather(self.reread(), self.show_figures())
+        # First who the person is now: the connection may have been away for longer than the membership lasted.
+        if await self.do(self._look_again, trouble="This page could not be read anew."):
+            await asyncio.gather(self.reread(), self.show_figures())
 
     async def _tick(self) -> None:
+        if self.ended:
+            return
         self._ticks += 1
         if self._ticks % _RENEW_EVERY == 0:
             await self.do(self._look_again)
@@ -71,10 +88,12 @@ class OpenPage:
 
     async def do(self, action: Callable[[Actor], Awaitable[None]], *, trouble: str | None = None) -> bool:
         """Runs what somebody asked for, as who they are now. Every error becomes words; True where there was none."""
+        if self.ended:
+            return False
         try:
             await action(await self.visit.renew())
         except Unauthenticated:
-            self._end("You have been signed out.", "Sign in again")
+            self._end("You have been signed out.", "Sign in again", to="/login")
         except NotFound as error:
             self._not_there(error, trouble)
         except MulliganError as error:
@@ -95,7 +114,7 @@ class OpenPage:
         else:
             self.frame.toasts.error(trouble or error.message, error.message if trouble else None)
 
-    def _end(self, words: str, way_on: str) -> None:
+    def _end(self, words: str, way_on: str, *, to: str = "/") -> None:
         """The page may do nothing any more: says why, and where to go."""
         if self._ended:
             return
@@ -104,7 +123,7 @@ class OpenPage:
         with self.frame.main:
             with Tag("div", classes="notice", role="alert") as notice:
                 Tag("span", words)
-                Tag("a", way_on, "link", href="/login" if "signed out" in words else "/")
+                Tag("a", way_on, "link", href=to)
             notice.move(target_index=0)
 
     def _ask_password(self) -> None:
@@ -128,15 +147,22 @@ class OpenPage:
 
     async def show_figures(self) -> None:
         """Workers online and credits, read once for all pages that ask about the same time."""
+        if self.ended:
+            return
         desk, actor, shared = self.visit.desk, self.actor, self.visit.web.live.shared
         try:
             async with asyncio.timeout(3):
                 online = await shared.get("workers", _FIGURES_SHARED_SECONDS, lambda: workers.online(desk))
                 balance = await shared.get(
-                    ("balance", actor.workspace_id), SHARED_SECONDS, lambda: ledger.balance(desk, actor)
+                    ("balance", actor.workspace_id),
+                    SHARED_SECONDS,
+                    lambda: ledger.balance(desk, actor),
+                    not_before=self._stirred_at,
                 )
         except Exception:
             logger.info("figures could not be read", exc_info=True)
+            return
+        if self.ended:
             return
         self.frame.figures(workers=len(online), balance=balance)
 
@@ -159,7 +185,9 @@ class OpenPage:
 
     def stirred(self) -> None:
         """Reads lists and figures a moment later, however many changes come meanwhile."""
-        if self._stirred or self._ended:
+        # Also of what comes while the page waits already: what is read then must know of it.
+        self._stirred_at = time.monotonic()
+        if self._stirred or self.ended:
             return
         self._stirred = True
         _ = background_tasks.create(self._settle(), name="page settles", context=self.frame.main)
@@ -167,7 +195,7 @@ class OpenPage:
     async def _settle(self) -> None:
         await asyncio.sleep(STIRRED_SECONDS)
         self._stirred = False
-        if not self.client.is_deleted:
+        if not self.ended and not self.client.is_deleted:
             await asyncio.gather(self.refresh(), self.show_figures())
 
     def connected(self, *, live: bool) -> None:
@@ -181,9 +209,10 @@ class OpenPage:
     async def refresh(self) -> None:
         """What may differ after a change somewhere in the workspace."""
 
-    def shared_key(self, *what: object) -> tuple[object, ...]:
-        """The key under which pages of the same scope share a read."""
-        return (scope_of(self.actor), *what)
+    async def read_shared(self, *what: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+        """What pages of the same scope read by one query: never from before the last change this page was told of."""
+        key = (scope_of(self.actor), *what)
+        return await self.visit.web.live.shared.get(key, SHARED_SECONDS, load, not_before=self._stirred_at)
 
 
 def _unwrap(client: Client) -> None:

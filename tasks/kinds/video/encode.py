@@ -1,12 +1,9 @@
-"""Encoding with ffmpeg: the command, its progress, a limit on how many run at once."""
+"""Encoding with ffmpeg: the command and its progress."""
 
-import asyncio
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from tasks.kinds.video import failures
 from tasks.kinds.video.media import Media
@@ -15,13 +12,6 @@ from tasks.kinds.video.probe import INPUT_OPTIONS
 from tasks.process import run_process
 
 _QUIET = ("-nostdin", "-hide_banner", "-y", "-v", "error", "-progress", "pipe:1", "-stats_period", "0.2")
-# One encoder keeps every core busy; more of them than cores only make each other slow.
-_encoders: "WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]" = WeakKeyDictionary()
-
-
-def encoders() -> asyncio.Semaphore:
-    """A place for each core of this machine, shared by the jobs of this worker process."""
-    return _encoders.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,19 @@
 """Kinds, credits, figures, health, and the interface's description."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from services import migrate
+from services.desk import Desk
 from services.models import Worker
 from services.vocabulary import Role, Status
 from tests.support.house import House, open_house
 from tests.support.ports import free_port
 from tests.support.valkey import ValkeyServer
+from ui.api import health
 from ui.api.app import describe, make_api
 
 DESCRIPTION = Path(__file__).parents[3] / "docs" / "openapi.json"
@@ -91,6 +95,27 @@ class TestHealth:
         assert 'mulligan_jobs{status="queued"} 1' in lines
         assert "mulligan_queue_backlog 1" in lines
         assert "mulligan_workers 0" in lines
+
+    async def test_figures_are_counted_once_for_all_who_ask(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        counted = 0
+
+        async def count(desk: Desk) -> dict[str, int]:
+            nonlocal counted
+            counted += 1
+            await asyncio.sleep(0.1)
+            return {"queued": 7}
+
+        monkeypatch.setattr(health, "jobs_everywhere", count)
+        answers = await asyncio.gather(*(house.http.get("/metrics") for _ in range(5)))
+        assert all('mulligan_jobs{status="queued"} 7' in answer.text for answer in answers)
+        assert counted == 1
+
+    async def test_scripts_are_read_once(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        await house.http.get("/readyz")
+        monkeypatch.setattr(migrate, "ScriptDirectory", None)
+        assert (await house.http.get("/readyz")).status_code == 200
 
     async def test_without_a_database_it_says_so(self, redis_url: str, tmp_path: Path) -> None:
         nowhere = f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere"

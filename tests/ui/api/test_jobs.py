@@ -127,7 +127,7 @@ class TestJobs:
         ada = await house.caller()
         args = {"secret": "sesame", "url": "https://u:sesame@example.org/"}
         job = await ada.submit(kind="test.file", args=args)
-        assert job["args"] == {"secret": HIDDEN, "url": f"https://u:{HIDDEN}@example.org/"}
+        assert job["args"] == {"secret": HIDDEN, "url": f"https://{HIDDEN}@example.org/"}
         for path in (f"/api/jobs/{job['id']}", "/api/jobs", "/api/audit"):
             assert "sesame" not in (await ada.get(path)).text
 

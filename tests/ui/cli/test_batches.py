@@ -23,8 +23,10 @@ async def test_by_search_it_says_first_what_it_would_do(shell: Shell) -> None:
     said = await shell.jobs("retry", "--status", "failed", "-q", "kind:test.priced", "--dry-run")
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines() == [
-        "100 of 103 jobs would be retried", "  3 left alone: insufficient_credits", "Cost: 100 credits; 0 left after it",
-    ]  # fmt: skip
+        "100 of 103 jobs would be retried",
+        "  3 left alone: insufficient_credits",
+        "Cost: 100 credits; 0 left after it",
+    ]
     nothing = await shell.jobs("retry", "-q", "kind:other", "--dry-run", "--json")
     assert (nothing.code, nothing.json["allowed"]) == (1, 0)
 

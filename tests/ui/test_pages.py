@@ -1,0 +1,350 @@
+"""Open pages on a real desk, without a browser: what they read, what they share, and when they stop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from nicegui import Client, core
+from nicegui.page import page
+from sqlmodel import col
+
+from services import jobs, sessions
+from services.access import Actor
+from services.desk import Desk
+from services.models import Job, Membership, User
+from services.vocabulary import Role, Status
+from tests.support.desks import a_person, open_desk
+from tests.support.waiting import eventually
+from ui.live import LiveBridge
+from ui.pages import download, login
+from ui.pages import jobs as jobs_module
+from ui.pages import open_page as open_page_module
+from ui.pages.grid_address import GridAddress
+from ui.pages.job import JobPage
+from ui.pages.jobs import JobsPage
+from ui.pages.open_page import OpenPage
+from ui.visit import Visit, Web
+
+# What the pages do is the same on both databases; the services' own tests use both.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+P = TypeVar("P", bound=OpenPage)
+
+
+@pytest.fixture
+async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(database_url, redis_url, tmp_path) as desk:
+        yield desk
+
+
+@dataclass
+class House:
+    """Opens pages for people."""
+
+    web: Web
+    clients: list[Client]
+
+    async def visit(self, actor: Actor) -> Visit:
+        """A signed-in person."""
+        async with self.web.desk.db.write() as session:
+            user = await session.get_one(User, actor.user_id)
+            signed_in = await sessions.open_session(session, self.web.desk.settings, user)
+        return Visit(self.web, signed_in.cookie, actor, seats=[], address="/")
+
+    def open(self, make: Callable[[], P]) -> P:
+        """The page that `make` draws."""
+        client = Client(page("/"))
+        self.clients.append(client)
+        with client:
+            return make()
+
+    async def grid(self, actor: Actor, **address: str) -> JobsPage:
+        """The jobs, not read yet."""
+        visit = await self.visit(actor)
+        return self.open(lambda: JobsPage(visit, GridAddress(**address)))  # type: ignore[arg-type]
+
+    async def job(self, actor: Actor, job: Job) -> JobPage:
+        """The page of a job."""
+        visit = await self.visit(actor)
+        detail = await jobs.job_detail(self.web.desk, actor, job.id)
+        return self.open(lambda: JobPage(visit, detail))
+
+
+@pytest.fixture
+async def house(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
+    house = House(Web(desk, LiveBridge(desk)), [])
+    yield house
+    for client in house.clients:
+        client.delete()
+
+
+@pytest.fixture
+async def dana(desk: Desk) -> Actor:
+    return await a_person(desk, credits=10)
+
+
+async def a_job(desk: Desk, actor: Actor) -> Job:
+    return await jobs.submit(desk, actor, "test.priced", {})
+
+
+async def throw_out(desk: Desk, actor: Actor) -> None:
+    """Ends the person's membership."""
+    mine = sa.delete(Membership).where(col(Membership.user_id) == actor.user_id)
+    async with desk.db.write() as session:
+        await session.execute(mine)
+
+
+def links_of_notices(opened: OpenPage) -> list[object]:
+    """Where the notices on a page lead."""
+    inside = opened.frame.main.descendants()
+    return [each.props.get("href") for each in inside if each.tag == "a" and "link" in each.classes]
+
+
+def titles(grid: JobsPage) -> list[str]:
+    return [str(row.view.id) for row in grid.parts.table.rows() if row.view]
+
+
+class TestSharing:
+    async def test_a_change_that_comes_while_a_page_waits_is_in_what_it_reads(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(open_page_module, "STIRRED_SECONDS", 0.2)
+        monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
+        grid, other = await house.grid(dana), await house.grid(dana)
+        await grid.load()
+        grid.stirred()
+        await other.load()  # before the next change, and fresh enough to be shared
+        job = await a_job(house.web.desk, dana)
+        grid.stirred()
+        await eventually(lambda: grid.parts.table.row(job.id), expect="the job is shown")
+
+    async def test_pages_that_are_told_together_share_what_they_read_then(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = []
+        really = jobs.list_jobs
+
+        async def list_jobs(*args: object) -> object:
+            asked.append(args)
+            return await really(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(jobs, "list_jobs", list_jobs)
+        monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
+        grids = [await house.grid(dana) for _ in range(3)]
+        for grid in grids:
+            grid.stirred()
+        await eventually(lambda: not any(grid._stirred for grid in grids))
+        await asyncio.gather(*(grid.load() for grid in grids))
+        assert len(asked) == 1
+
+    async def test_my_jobs_are_mine_also_right_after_somebody_else_asked_for_theirs(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
+        olaf = await a_person(house.web.desk, Role.OPERATOR)
+        job = await a_job(house.web.desk, dana)
+        hers, his = await house.grid(dana, q="owner:me"), await house.grid(olaf, q="owner:me")
+        await hers.load()
+        await his.load()
+        assert (titles(hers), titles(his)) == ([str(job.id)], [])
+        assert [grid.parts._tabs[Status.QUEUED][1].text for grid in (hers, his)] == ["1", "0"]
+
+
+class TestOlderAndNewer:
+    async def test_a_list_from_before_a_change_leaves_the_changed_row_as_it_is(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
+        job = await a_job(house.web.desk, dana)
+        grid = await house.grid(dana)
+        await grid.load()
+        grid.changed([await jobs.cancel(house.web.desk, dana, job.id)], ())
+        await grid.load()  # what is shared is from before the cancelling
+        row = grid.parts.table.row(job.id)
+        assert row
+        assert row.view
+        assert row.view.status is Status.CANCELLED
+
+    async def test_an_answer_that_comes_late_does_not_undo_a_later_one(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        grid, really = await house.grid(dana), jobs.list_jobs
+        has_read, release = asyncio.Event(), asyncio.Event()
+        await grid.load()
+
+        async def slow(*args: object) -> object:
+            found = await really(*args)  # type: ignore[arg-type]
+            has_read.set()
+            await release.wait()
+            return found
+
+        monkeypatch.setattr(jobs, "list_jobs", slow)
+        house.web.live.shared.forget()
+        early = asyncio.ensure_future(grid.refresh())
+        await has_read.wait()
+        job = await a_job(house.web.desk, dana)
+        monkeypatch.setattr(jobs, "list_jobs", really)
+        house.web.live.shared.forget()
+        await grid.refresh()
+        release.set()
+        await early
+        assert titles(grid) == [str(job.id)]
+
+    async def test_a_job_page_keeps_what_is_newer_than_what_it_read(self, house: House, dana: Actor) -> None:
+        job = await a_job(house.web.desk, dana)
+        opened, before = await house.job(dana, job), await jobs.job_detail(house.web.desk, dana, job.id)
+        opened.changed([await jobs.cancel(house.web.desk, dana, job.id)], ())
+        opened._show(before)
+        assert opened._head.view
+        assert opened._head.view.status is Status.CANCELLED
+
+
+class TestEnding:
+    async def test_a_page_that_comes_back_draws_nothing_for_somebody_who_was_thrown_out(
+        self, house: House, dana: Actor
+    ) -> None:
+        vera = await a_person(house.web.desk, Role.VIEWER)
+        grid = await house.grid(vera)
+        with grid.client:
+            grid.open()
+        await grid.load()
+        await throw_out(house.web.desk, vera)
+        await a_job(house.web.desk, dana)
+        await grid._on_connect()
+        assert grid.ended
+        assert titles(grid) == []
+        assert house.web.live.views == 0
+
+    async def test_somebody_who_was_signed_out_is_led_to_the_sign_in_page(
+        self, house: House, dana: Actor
+    ) -> None:
+        grid = await house.grid(dana)
+        await sessions.sign_out(house.web.desk, grid.visit.cookie)
+        await grid.reload()
+        assert links_of_notices(grid) == ["/login"]
+
+    async def test_a_page_that_has_ended_reads_nothing_and_does_nothing(
+        self, house: House, dana: Actor
+    ) -> None:
+        job = await a_job(house.web.desk, dana)
+        pages = [await house.grid(dana), await house.job(dana, job)]
+        for opened in pages:
+            opened._end("It is over.", "Go on")
+        statements: list[str] = []
+        engine = house.web.desk.db.engine.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+        for opened in pages:
+            opened.stirred()
+            for read in (
+                opened._on_connect,
+                opened._tick,
+                opened.refresh,
+                opened.reread,
+                opened.show_figures,
+            ):
+                await read()
+            assert not opened._stirred
+        assert not statements
+
+    async def test_what_was_being_read_when_a_page_ended_is_not_drawn(
+        self, house: House, dana: Actor
+    ) -> None:
+        await a_job(house.web.desk, dana)
+        grid = await house.grid(dana)
+        reading = [asyncio.ensure_future(read()) for read in (grid.load, grid.refresh)]
+        await asyncio.sleep(0)
+        grid._end("It is over.", "Go on")
+        await asyncio.gather(*reading)
+        assert titles(grid) == []
+
+    async def test_a_job_page_that_ends_while_deleting_is_told_nothing_more(
+        self, house: House, dana: Actor
+    ) -> None:
+        opened = await house.job(dana, await a_job(house.web.desk, dana))
+        with opened.client:
+            opened.open()
+        await sessions.sign_out(house.web.desk, opened.visit.cookie)
+        await opened._delete()
+        assert house.web.live.views == 0
+
+    async def test_a_job_page_that_could_not_delete_goes_on(self, house: House, dana: Actor) -> None:
+        opened = await house.job(dana, await a_job(house.web.desk, dana))
+        with opened.client:
+            opened.open()
+        await opened._delete()  # it is queued, and stays
+        assert house.web.live.views == 1
+
+
+class TestFirstReading:
+    @pytest.mark.parametrize("skeletons_first", [False, True])
+    async def test_a_failure_is_shown_with_a_way_to_try_again(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch, skeletons_first: bool
+    ) -> None:
+        trouble = asyncio.Event()
+
+        async def fail(*_: object) -> None:
+            await trouble.wait()
+            raise OSError("the database is away")
+
+        really = jobs.list_jobs
+        monkeypatch.setattr(jobs, "list_jobs", fail)
+        monkeypatch.setattr(jobs_module, "_SKELETON_AFTER_SECONDS", 0.01 if skeletons_first else 30)
+        grid = await house.grid(dana, q="word")
+        if not skeletons_first:
+            trouble.set()
+        with grid.client:
+            await grid.begin()
+        trouble.set()
+        said = grid.parts._empty
+        await eventually(lambda: said._title.text == "The jobs could not be read")
+        assert "try again" in said._text.text
+        assert (said._link.text, said._link.props["href"]) == ("Reload", "/?q=word")
+        assert not grid.parts.table._skeletons
+        monkeypatch.setattr(jobs, "list_jobs", really)
+        house.web.live.shared.forget()
+        await grid.reload()
+        assert said._title.text == "Nothing matches"
+
+
+@pytest.fixture
+async def browser(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks for the plain pages."""
+    app = FastAPI()
+    login.install(app, house.web)
+    download.install(app, house.web)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://desk.example"
+    ) as client:
+        yield client
+
+
+class TestPlainPages:
+    async def test_a_form_of_too_many_fields_is_answered_in_words(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.post("/login", data={f"field{n}": "" for n in range(11)})
+        assert answer.status_code == 400
+        assert "This is not the form of this page." in answer.text
+
+    async def test_a_form_that_does_not_arrive_is_answered_in_words(
+        self, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(login, "_PATIENCE_SECONDS", 0.05)
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"email="
+            await asyncio.Event().wait()
+
+        answer = await browser.post("/login", content=slowly())
+        assert answer.status_code == 408
+        assert "did not arrive in time" in answer.text
+
+    async def test_the_download_of_no_job_is_a_page(self, browser: httpx.AsyncClient) -> None:
+        answer = await browser.get("/jobs/nonsense/download")
+        assert answer.status_code == 404
+        assert "There is no such job here." in answer.text
