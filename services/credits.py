@@ -66,6 +66,18 @@ async def post(
     return balance
 
 
+async def refund_unused(session: AsyncSession, actor: Actor, job: Job) -> None:
+    """Gives back what a retry cost that was cancelled before any worker had it."""
+    attempt = await session.get(Attempt, (job.id, job.attempt), populate_existing=True)
+    if attempt is None or not attempt.cost or attempt.started_at is not None:
+        return
+    await post(
+        session, job.workspace_id, attempt.cost, CreditReason.REFUND,
+        actor=actor.email, note="Cancelled before it ran.", job_id=job.id, attempt=job.attempt,
+    )  # fmt: skip
+    attempt.cost = 0
+
+
 async def charge_many(
     session: AsyncSession, workspace_id: UUID, charges: Sequence[Charge], *, actor: str
 ) -> None:
@@ -98,18 +110,6 @@ async def charge_many(
     )
     texts = statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
     await session.execute(texts.charge, {"rows": rows, "workspace": workspace_id, "actor": actor})
-
-
-async def refund_unused(session: AsyncSession, actor: Actor, job: Job) -> None:
-    """Gives back what a retry cost that was cancelled before any worker had it."""
-    attempt = await session.get(Attempt, (job.id, job.attempt), populate_existing=True)
-    if attempt is None or not attempt.cost or attempt.started_at is not None:
-        return
-    await post(
-        session, job.workspace_id, attempt.cost, CreditReason.REFUND,
-        actor=actor.email, note="Cancelled before it ran.", job_id=job.id, attempt=job.attempt,
-    )  # fmt: skip
-    attempt.cost = 0
 
 
 async def balance_of(session: AsyncSession, workspace_id: UUID) -> int:

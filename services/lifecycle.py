@@ -35,8 +35,8 @@ _BATCH = 500
 _FRESH = {"populate_existing": True, "synchronize_session": False}
 
 _CLEARED: dict[str, Any] = {
-    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "fingerprint": None,
-    "result": None, "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
+    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "result": None,
+    "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
     "started_at": None, "finished_at": None, "due_at": None,
 }  # fmt: skip
 
@@ -469,7 +469,8 @@ async def cancel(session: AsyncSession, job: Job, by: str) -> Job:
         sa.update(Job)
         .where(*guard, col(Job.status).in_(WAITING))
         .values(
-            status=Status.CANCELLED, error=failure.message, failure_type=failure.type, finished_at=db_now(),
+            status=Status.CANCELLED, error=failure.message, failure_type=failure.type, fingerprint=None,
+            finished_at=db_now(),
             due_at=None, kick_due_at=None, **_moved(),
         )
         .returning(Job)

@@ -33,9 +33,10 @@ from services.kinds import JobKind
 from services.models import Attempt, Job, Step, Upload
 from services.policy import Check, CheckResult, RetryDialog, RetryPolicy
 from services.sizes import human_size
-from services.vocabulary import Status, StepStatus
+from services.vocabulary import FailureType, Status, StepStatus
 
 _CHECK_SECONDS = 5
+_PERMANENT = "This sort of failure comes back as long as nothing has changed"
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,8 @@ def _own_checks(desk: Desk, actor: Actor, facts: _Facts, from_step: str | None) 
         results.append(_check_credits(facts))
     if from_step:
         results.append(_check_step(facts, from_step))
+    if facts.job.failure_type is FailureType.PERMANENT:
+        results.append(CheckResult("permanent_failure", passed=False, message=_PERMANENT, blocking=False))
     # Who may retry at all, and whether retries are on, is worth a line only when the answer is no.
     return [
         r for r in results if not (r.passed and r.code in {"forbidden", "retries_disabled", "not_retryable"})

@@ -96,20 +96,20 @@ def statements(*, is_sqlite: bool) -> Statements:
         now = "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
         later = "(strftime('%Y-%m-%d %H:%M:%f', 'now', v.wait || ' seconds') || '000')"
         lease = "(strftime('%Y-%m-%d %H:%M:%f', 'now', :lease || ' seconds') || '000')"
-        ring_again = f"(strftime('%Y-%m-%d %H:%M:%f', 'now', '{BULK_KICK_AGAIN_SECONDS} seconds') || '000')"
+        kick_again = f"(strftime('%Y-%m-%d %H:%M:%f', 'now', '{BULK_KICK_AGAIN_SECONDS} seconds') || '000')"
     else:
         now = "clock_timestamp()"
         later = "(clock_timestamp() + make_interval(secs => v.wait))"
         lease = "(clock_timestamp() + make_interval(secs => :lease))"
-        ring_again = f"(clock_timestamp() + make_interval(secs => {BULK_KICK_AGAIN_SECONDS}))"
+        kick_again = f"(clock_timestamp() + make_interval(secs => {BULK_KICK_AGAIN_SECONDS}))"
     pairs = rows_source(_ID, is_sqlite=is_sqlite)
     outcomes = rows_source(_OUTCOME, is_sqlite=is_sqlite)
     moved = rows_source(_ID | {"progress": "float8", "step": "text"}, is_sqlite=is_sqlite)
+    waits = rows_source(_ID | {"wait": "float8"}, is_sqlite=is_sqlite)
     chosen = rows_source(_CHOSEN, is_sqlite=is_sqlite)
     costs = rows_source({"id": "uuid", "cost": "integer", "fingerprint": "text"}, is_sqlite=is_sqlite)
     charges = rows_source(_CHARGE, is_sqlite=is_sqlite)
     skips = rows_source(_SKIP, is_sqlite=is_sqlite)
-    waits = rows_source(_ID | {"wait": "float8"}, is_sqlite=is_sqlite)
     held = "job.id = v.id AND job.attempt = v.attempt AND job.worker = :worker AND job.status = 'running'"
 
     return Statements(
@@ -165,7 +165,7 @@ def statements(*, is_sqlite: bool) -> Statements:
                 output_attempt = NULL, progress = 0, step = NULL, error = NULL, failure_type = NULL, advice = NULL,
                 fingerprint = NULL, result = NULL, worker = NULL, lease_expires_at = NULL, cancel_requested_at = NULL,
                 cancel_requested_by = NULL, started_at = NULL, finished_at = NULL, due_at = NULL,
-                queued_at = {now}, updated_at = {now}, kick_due_at = {ring_again}, kicks = 1, version = job.version + 1
+                queued_at = {now}, updated_at = {now}, kick_due_at = {kick_again}, kicks = 1, version = job.version + 1
             FROM {chosen}
             WHERE job.id = v.id AND job.version = v.version AND job.status = v.status AND job.deleted_at IS NULL""",
             _CHANGE,

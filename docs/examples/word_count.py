@@ -53,5 +53,7 @@ def _read(path: Path) -> str:
         return path.read_text()
     except UnicodeDecodeError as error:
         raise JobError(
-            "This is no text in UTF-8", failure_type="permanent", advice="Save it as UTF-8 and upload it again."
+            "This is no text in UTF-8",
+            failure_type="permanent",
+            advice="Save it as UTF-8 and upload it again.",
         ) from error

@@ -151,3 +151,18 @@ class TestCarryingOut:
         await page.get_by_role("dialog").get_by_role("button", name="Retry job").click()
         await expect(page.get_by_role("article", name="Attempt 2")).to_contain_text("completed")
         await expect(page.get_by_role("button", name="Retry")).to_be_hidden()
+
+
+async def test_enter_opens_the_row_and_escape_leaves_the_search(visit: Open, failed: Any) -> None:
+    job = await failed("opened by Enter")
+    page = await visit()
+    await expect(row_of(page, job)).to_be_visible()
+    await page.keyboard.press("/")
+    await expect(page.get_by_role("search").get_by_role("textbox")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("j")
+    first = page.locator("tr[data-job-id]").first
+    await expect(first).to_be_focused()
+    opened = await first.get_attribute("data-job-id")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(f"**/jobs/{opened}*")

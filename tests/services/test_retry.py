@@ -104,6 +104,7 @@ class TestPlan:
         assert [check.message for check in plan.checks] == [
             "No retry limit · 0 retries so far",
             "1 credit · 4 left after this retry",
+            "This sort of failure comes back as long as nothing has changed",
         ]
 
     async def test_it_changes_nothing(self, desk: Desk) -> None:

@@ -51,10 +51,12 @@ class Listener:
         await asyncio.gather(self._task, return_exceptions=True)
         await self.broker.shutdown()
 
-    def vanish(self) -> None:
-        """As kill -9: nothing is said to anybody."""
+    async def vanish(self) -> None:
+        """As kill -9: nothing is said to anybody, the connections break."""
         self.broker._leave = _nothing  # type: ignore[method-assign]
         self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.broker.connection_pool.disconnect()
 
 
 async def _nothing() -> None:
@@ -158,7 +160,7 @@ class TestListen:
         rung = bells(3)
         await queue.kick(rung)
         await eventually(lambda: len(dead.got) == 3)
-        dead.vanish()
+        await dead.vanish()
         heir = Listener(redis_url)
         await eventually(lambda: sorted(heir.got) == sorted(said(rung)))
         await eventually(lambda: _backlog_is(queue, 0))
@@ -183,7 +185,7 @@ class TestListen:
         dead = Listener(redis_url)
         await queue.kick(bells(1))
         await eventually(lambda: _backlog_is(queue, 0))
-        dead.vanish()
+        await dead.vanish()
         monkeypatch.setattr(stream, "_GONE_MS", 50)
         await asyncio.sleep(0.1)
         live = Listener(redis_url)

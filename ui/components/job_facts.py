@@ -7,6 +7,7 @@ from uuid import UUID
 from services.jobs import JobDetail
 from services.kinds import JobKind
 from services.models import Artifact, LogLine
+from services.vocabulary import FailureType
 from ui.components import wording
 from ui.components.element import Tag
 from ui.components.job_view import NOTHING, retries
@@ -35,7 +36,7 @@ def draw_details(detail: JobDetail, kind: JobKind | None) -> None:
         if (used := retries(job, kind)) != NOTHING:
             _fact("Retries", used)
         _fact("Cost so far", wording.plural(cost, "credit") if cost else "free")
-        if job.failure_type:
+        if job.failure_type and job.failure_type is not FailureType.CANCELLED:
             _fact("Failure", str(job.failure_type).replace("_", " "))
 
 

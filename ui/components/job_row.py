@@ -28,6 +28,8 @@ class JobRow:
         self._buttons: dict[str, Tag] = {}
         self.view: JobView | None = None
         with Tag("tr", tabindex="-1") as self.element:
+            # On the row itself only: on a button within it, Enter is the button's.
+            self.element.on("keydown.enter.self", lambda: self._on_action("open", self), args=[])
             with Tag("td", classes="job") as self._job:
                 with Tag("div", classes="line"):
                     self._title = Tag("a", classes="title")

@@ -61,6 +61,8 @@ def _step_view(number: int, name: str, step: Step | None, status: Status) -> Ste
             return StepView(number, title, "done", "check_circle", f"{took or 'done'}{kept}")
         case StepStatus.KEPT:
             return StepView(number, title, "kept", "lock", "kept from an earlier attempt")
+        case StepStatus.FAILED if status is Status.CANCELLED:
+            return StepView(number, title, "", "block", f"cancelled after {took}" if took else "cancelled")
         case StepStatus.FAILED:
             return StepView(number, title, "bad", "error", f"failed after {took}" if took else "failed")
         case StepStatus.RUNNING if status is Status.RUNNING:
@@ -84,7 +86,7 @@ def draw_attempts(attempts: Sequence[Attempt]) -> None:
         with Tag("article", classes="attempt", aria_label=f"Attempt {attempt.number}"):
             _attempt_head(attempt)
             if attempt.error:
-                Tag("div", attempt.error, "err")
+                Tag("div", attempt.error, "muted" if attempt.status is Status.CANCELLED else "err")
             if attempt.advice and attempt.error:
                 Tag("div", attempt.advice, "muted")
             if attempt.traceback:

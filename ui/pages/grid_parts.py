@@ -68,11 +68,6 @@ class GridParts:
                 self._previous = self._step("Previous", "chevron_left", lambda: self._cursors[0])
                 self._next = self._step("Next", "chevron_right", lambda: self._cursors[1])
         self._newer.on("click", page.show_newer, args=[])
-        # Enter on a focused row opens it; on a button in the row it is the button's.
-        self.table.element.on(
-            "keydown.enter",
-            js_handler="(e) => { if (e.target.matches('tr')) e.target.querySelector('a').click(); }",
-        )
         self.show_address(address)
 
     # --- what differs -------------------------------------------------------------------------------------------------
@@ -165,6 +160,8 @@ class GridParts:
     def _search(self, address: GridAddress) -> None:
         with Tag("div", classes="searchbar", role="search"):
             self.search = ui.input(value=address.q, on_change=lambda e: self._go_search(e.value or ""))
+            # Out of the field, so that the keys of the grid are heard again.
+            self.search.on("keydown.escape", js_handler="(e) => e.target.blur()")
             self.search.classes("search").props(
                 f'outlined dense clearable debounce=250 aria-label="Search jobs" placeholder="{_HINT}" '
                 "aria-describedby=search-mistake"

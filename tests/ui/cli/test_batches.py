@@ -26,7 +26,7 @@ async def test_by_search_it_says_first_what_it_would_do(shell: Shell) -> None:
         "100 of 103 jobs would be retried",
         "  3 left alone: insufficient_credits",
         "Cost: 100 credits; 0 left after it",
-    ]
+    ]  # fmt: skip
     nothing = await shell.jobs("retry", "-q", "kind:other", "--dry-run", "--json")
     assert (nothing.code, nothing.json["allowed"]) == (1, 0)
 
