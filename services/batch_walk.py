@@ -47,6 +47,7 @@ class Row(NamedTuple):
     key: UUID
     version: int
     updated_at: datetime
+    fingerprint: str | None
     standing: Standing
 
 
@@ -141,11 +142,11 @@ async def _chosen(
 
 
 def _rows(key: Any) -> sa.Select[Any]:
-    return sa.select(col(Job.id), key, col(Job.version), col(Job.updated_at), *STANDING)
+    return sa.select(col(Job.id), key, col(Job.version), col(Job.updated_at), col(Job.fingerprint), *STANDING)
 
 
 def _as_rows(found: Iterable[Any]) -> list[Row]:
-    return [Row(row[0], row[1], row[2], row[3], Standing(*row[4:])) for row in found]
+    return [Row(row[0], row[1], row[2], row[3], row[4], Standing(*row[5:])) for row in found]
 
 
 async def _actor(session: AsyncSession, batch_id: UUID) -> Actor:
@@ -183,7 +184,9 @@ def _sort(desk: Desk, chunk: _Chunk, found: Sequence[Row]) -> None:
             chunk.skips.append(Skip(row.id, standing.status, error.code, error.message))
         else:
             counts, cost = desk.kinds[standing.kind].policy.counts, cost_of(desk, standing)
-            chunk.chosen.append(Candidate(row.id, row.version, standing.status, counts, cost))
+            chunk.chosen.append(
+                Candidate(row.id, row.version, standing.status, row.fingerprint, counts, cost)
+            )
     chunk.to_check = [
         row.id for row in found if not refusals[row.standing] and has_checks(desk, row.standing.kind)
     ]

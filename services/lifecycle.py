@@ -388,6 +388,7 @@ class Candidate(NamedTuple):
     job_id: UUID
     version: int
     status: Status
+    fingerprint: str | None
     counts: bool
     cost: int
 
@@ -414,8 +415,12 @@ async def requeue_many(
     rows = (await session.execute(texts.requeue, {"rows": chosen})).all()
     requeued = {row.id: Requeued(row.attempt, _change(row)) for row in rows}
     if requeued:
-        costs = rows_json({"id": c.job_id.hex, "cost": c.cost} for c in candidates if c.job_id in requeued)
-        await session.execute(texts.requeue_attempt, {"rows": costs, "by": requested_by})
+        attempts = rows_json(
+            {"id": c.job_id.hex, "cost": c.cost, "fingerprint": c.fingerprint}
+            for c in candidates
+            if c.job_id in requeued
+        )
+        await session.execute(texts.requeue_attempt, {"rows": attempts, "by": requested_by})
     return requeued
 
 

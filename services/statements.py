@@ -82,7 +82,7 @@ class Statements:
     requeue: sa.TextualSelect
     """`:rows` of (id, version, status, counts). Returns the jobs that were still as they were read."""
     requeue_attempt: sa.TextClause
-    """`:rows` of (id, cost), `:by`. The new attempts of jobs that `requeue` returned."""
+    """`:rows` of (id, cost, fingerprint), `:by`. The new attempts of jobs that `requeue` returned."""
     charge: sa.TextClause
     """`:rows` of (id, amount, balance_after, job_id, attempt), `:workspace`, `:actor`. Lines of the ledger."""
     skip: sa.TextClause
@@ -107,7 +107,7 @@ def statements(*, is_sqlite: bool) -> Statements:
     moved = rows_source(_ID | {"progress": "float8", "step": "text"}, is_sqlite=is_sqlite)
     waits = rows_source(_ID | {"wait": "float8"}, is_sqlite=is_sqlite)
     chosen = rows_source(_CHOSEN, is_sqlite=is_sqlite)
-    costs = rows_source({"id": "uuid", "cost": "integer"}, is_sqlite=is_sqlite)
+    costs = rows_source({"id": "uuid", "cost": "integer", "fingerprint": "text"}, is_sqlite=is_sqlite)
     charges = rows_source(_CHARGE, is_sqlite=is_sqlite)
     skips = rows_source(_SKIP, is_sqlite=is_sqlite)
     held = "job.id = v.id AND job.attempt = v.attempt AND job.worker = :worker AND job.status = 'running'"
@@ -163,7 +163,7 @@ def statements(*, is_sqlite: bool) -> Statements:
         requeue=_returning(
             f"""UPDATE job SET status = 'queued', attempt = job.attempt + 1, retry_count = job.retry_count + v.counts,
                 output_attempt = NULL, progress = 0, step = NULL, error = NULL, failure_type = NULL, advice = NULL,
-                result = NULL, worker = NULL, lease_expires_at = NULL, cancel_requested_at = NULL,
+                fingerprint = NULL, result = NULL, worker = NULL, lease_expires_at = NULL, cancel_requested_at = NULL,
                 cancel_requested_by = NULL, started_at = NULL, finished_at = NULL, due_at = NULL,
                 queued_at = {now}, updated_at = {now}, kick_due_at = {kick_again}, kicks = 1, version = job.version + 1
             FROM {chosen}
@@ -173,7 +173,7 @@ def statements(*, is_sqlite: bool) -> Statements:
         requeue_attempt=_text(
             f"""INSERT INTO attempt
                 (job_id, number, trigger, requested_by, status, void, cost, kind, after_fingerprint, queued_at)
-            SELECT job.id, job.attempt, 'batch', :by, 'queued', FALSE, v.cost, job.kind, job.fingerprint, {now}
+            SELECT job.id, job.attempt, 'batch', :by, 'queued', FALSE, v.cost, job.kind, v.fingerprint, {now}
             FROM {costs} JOIN job ON job.id = v.id"""
         ),
         charge=_text(

@@ -57,7 +57,7 @@ async def run(job: RunContext, args: Selection) -> dict[str, object]:
             await asyncio.wait([walk])
         finally:
             walk.cancel()
-        job.so_far = await _report(job)
+        await _report(job)
         raise
     return await _report(job)
 
@@ -96,6 +96,7 @@ async def walk(desk: Desk, held: Claim, worker: str, selection: Selection) -> As
 
 
 async def _show(job: RunContext, batch: Batch) -> None:
+    job.so_far = outcome(batch)
     percent = 100 * batch.matched / batch.expected if batch.expected else 0
     await job.progress(percent, f"{batch.matched:,} of {batch.expected:,}")
 
