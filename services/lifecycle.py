@@ -35,7 +35,8 @@ _BATCH = 500
 _FRESH = {"populate_existing": True, "synchronize_session": False}
 
 _CLEARED: dict[str, Any] = {
-    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "result": None,
+    "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "fingerprint": None,
+    "result": None,
     "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
     "started_at": None, "finished_at": None, "due_at": None,
 }  # fmt: skip
