@@ -50,7 +50,7 @@ class TestKilled:
 
     async def test_a_rescue_goes_on_elsewhere_and_never_at_once(self, bench: Bench, settings: Settings):
         with a_worker_process(settings, "a", processes=2) as worker:
-            await eventually(lambda: _online(bench, 2), 15)
+            await eventually(lambda: _online(bench, 2), 40, expect="both workers are online")
             job = await bench.submit("rescued", seconds=60)
             await bench.marked_within("began")
             running = {w.name: w.pid for w in await workers.online(bench.desk)}

@@ -49,7 +49,7 @@ class Bench:
         """The job as it is now."""
         return await jobs.get_job(self.desk, self.me, job_id)
 
-    async def ended(self, job_id: UUID, within: float = 15) -> Job:
+    async def ended(self, job_id: UUID, within: float = 30) -> Job:
         """The job once it is over."""
 
         async def look() -> Job | None:
@@ -60,7 +60,7 @@ class Bench:
         assert found
         return found
 
-    async def marked_within(self, word: str, seconds: float = 15) -> str:
+    async def marked_within(self, word: str, seconds: float = 30) -> str:
         """The first mark of that word."""
         marks = await eventually(lambda: self.marked(word), seconds, expect=f"a mark {word!r}")
         return str(marks[0])
