@@ -27,7 +27,7 @@ check: $(READY) ## Format, lint, types, layers
 	@.venv/bin/lint-imports
 
 bench: $(READY) ## Run the benchmarks
-	@$(RUN) pytest -m bench -n 0 -s --timeout 1800 tests/benchmarks $(ARGS)
+	@$(RUN) tests.benchmarks $(ARGS)
 
 fmt: $(READY) ## Format, and mend what the linter can
 	@$(RUN) ruff format .
