@@ -129,7 +129,7 @@ class TestPlan:
         dana = await a_person(desk)
         plan = await plan_retry(desk, dana, (await failed_job(desk, dana, "test.warned")).id)
         assert plan.allowed
-        assert [check.code for check in plan.checks if not check.passed] == ["no_worker"]
+        assert [check.code for check in plan.checks if not check.passed] == ["permanent_failure", "no_worker"]
 
 
 class TestRetry:

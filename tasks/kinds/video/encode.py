@@ -39,11 +39,16 @@ async def encode(
         JobError: ffmpeg failed; type and advice say why.
     """
 
+    done = 0.0
+
     def hear(line: str) -> None:
+        nonlocal done
         name, _, value = line.partition("=")
         if name == "out_time_us":
             with suppress(ValueError):  # "N/A" until the first packet is out
-                on_time(max(int(value), 0) / 1e6)
+                # ffmpeg reports now one stream's time and now another's: the furthest is how far it is.
+                done = max(done, int(value) / 1e6)
+                on_time(done)
 
     ended = await run_process(command(ffmpeg, source, target, media, output), cwd=target.parent, on_line=hear)
     if ended.code != 0:
