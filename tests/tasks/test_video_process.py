@@ -136,7 +136,7 @@ class TestProgress:
         assert min(encoding) >= 5
         assert max(encoding) <= 95
         assert run.words() == [
-            "Fetching the input", "Probing", "Waiting for a free encoder", "Encoding 480p", "Uploading", "Done",
+            "Fetching the input", "Probing", "Encoding 480p", "Uploading", "Done",
         ]  # fmt: skip
         assert run.steps == ["probe", "encode", "upload"] == list(KIND.steps)
 
