@@ -21,8 +21,8 @@ from services.desk import Desk
 from services.errors import InsufficientCredits, JobNotFound, RetriesDisabled
 from services.feed import Change
 from services.ids import new_id
-from services.jobs import ring
 from services.models import Batch, Job
+from services.submission import ring
 
 __all__ = ["KIND", "BatchPreview", "Selection", "preview", "start"]
 

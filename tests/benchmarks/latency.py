@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from services import jobs
+from services import jobs, submission
 from services.access import Actor
 from services.desk import Desk
 from services.ids import new_id
@@ -46,7 +46,7 @@ async def measure_start(rig: Rig, samples: int) -> StartTimes:
     async with open_desk(rig.database_url, rig.valkey.url, rig.folder, *kinds) as desk:
         me = await a_person(desk, workspace=new_id().hex, name=new_id().hex)
         with rig.worker("tasks.broker:broker"):
-            job = await jobs.submit(desk, me, "test.clock", {})
+            job = await submission.submit(desk, me, "test.clock", {})
             await _completed(desk, me, job.id, 1)
             found = [await _once(desk, me, job.id) for _ in range(samples + _WARM_UP)][_WARM_UP:]
     accepted, called = sorted(a for a, _ in found), sorted(c for _, c in found)

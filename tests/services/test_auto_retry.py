@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services import credits as ledger
-from services import jobs, lifecycle
+from services import jobs, lifecycle, submission
 from services.access import Actor
 from services.desk import Desk
 from services.errors import Conflict, Forbidden
@@ -57,7 +57,7 @@ async def fail(desk: Desk, job: Job, retry_in: float | None = 60) -> Job:
 
 
 async def a_waiting_job(desk: Desk, owner: Actor) -> Job:
-    return await fail(desk, await jobs.submit(desk, owner, "test.flaky", {}))
+    return await fail(desk, await submission.submit(desk, owner, "test.flaky", {}))
 
 
 async def attempts(desk: Desk, job: Job) -> list[tuple[int, Trigger, Status, bool]]:
@@ -126,7 +126,7 @@ async def test_a_person_stops_it_and_the_job_has_failed_as_it_had(desk: Desk) ->
 
 async def test_it_counts_for_the_odds(desk: Desk) -> None:
     dana = await a_person(desk, credits=5)
-    other = await fail(desk, await jobs.submit(desk, dana, "test.flaky", {}), retry_in=None)
+    other = await fail(desk, await submission.submit(desk, dana, "test.flaky", {}), retry_in=None)
     job = await a_waiting_job(desk, dana)
     started = await jobs.start_now(desk, dana, job.id)
     async with desk.db.write() as session:
@@ -139,13 +139,13 @@ async def test_it_counts_for_the_odds(desk: Desk) -> None:
 
 async def test_a_cancelled_scheduled_job_that_never_failed_is_cancelled(desk: Desk) -> None:
     dana = await a_person(desk)
-    job = await jobs.submit(desk, dana, "test.flaky", {}, run_at=now() + timedelta(hours=1))
+    job = await submission.submit(desk, dana, "test.flaky", {}, run_at=now() + timedelta(hours=1))
     assert (await jobs.cancel(desk, dana, job.id)).status is Status.CANCELLED
 
 
 async def test_a_wish_to_cancel_that_came_too_late_still_stops_the_next_run(desk: Desk) -> None:
     dana = await a_person(desk)
-    job = await jobs.submit(desk, dana, "test.flaky", {})
+    job = await submission.submit(desk, dana, "test.flaky", {})
     async with desk.db.write() as session:
         await lifecycle.claim(session, [Claim(job.id, 1)], WORKER, 30)
     await jobs.cancel(desk, dana, job.id)
@@ -157,7 +157,7 @@ async def test_a_wish_to_cancel_that_came_too_late_still_stops_the_next_run(desk
 
 async def test_many_at_once_are_a_handful_of_statements(desk: Desk) -> None:
     dana = await a_person(desk)
-    made = [await jobs.submit(desk, dana, "test.flaky", {}) for _ in range(40)]
+    made = [await submission.submit(desk, dana, "test.flaky", {}) for _ in range(40)]
     statements = 0
 
     def count(*_: object) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import batch_walk, jobs, lifecycle
+from services import batch_walk, deletion, lifecycle
 from services import credits as ledger
 from services.access import Actor
 from services.batch import KIND, preview, start
@@ -397,5 +397,5 @@ async def test_deleting_a_batch_deletes_its_reasons(desk: Desk) -> None:
         await lifecycle.finish(
             session, [lifecycle.Outcome(batch.id, held.attempt, Status.COMPLETED)], "batcher"
         )
-    await jobs.delete(desk, dana, batch.id)
+    await deletion.delete(desk, dana, batch.id)
     assert await reasons(desk, done) == {}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services import jobs, lifecycle
+from services import lifecycle, submission
 from services.access import Actor
 from services.desk import Desk
 from services.errors import QueueUnavailable
@@ -37,7 +37,7 @@ async def end(desk: Desk, job: Job, words: str | None) -> Job:
 
 
 async def failed(desk: Desk, owner: Actor, words: str) -> Job:
-    return await end(desk, await jobs.submit(desk, owner, KIND, {}), words)
+    return await end(desk, await submission.submit(desk, owner, KIND, {}), words)
 
 
 async def test_the_same_mistake_is_one_group_whatever_its_numbers(desk: Desk) -> None:

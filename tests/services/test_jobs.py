@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from pydantic import BaseModel, SecretStr
 from sqlmodel import col
 
-from services import jobs, lifecycle
+from services import deletion, job_list, jobs, lifecycle, submission
 from services.desk import Desk
 from services.errors import Conflict, Forbidden, Invalid, JobNotFound, ServiceUnavailable, StillActive
-from services.jobs import JobQuery
+from services.job_list import JobQuery
 from services.lifecycle import Claim, Outcome
 from services.models import Artifact, Attempt, Job, now
 from services.stats import stats
@@ -35,7 +35,7 @@ async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterat
 class TestSubmit:
     async def test_a_job_is_queued_with_its_first_attempt_and_a_doorbell(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        job = await jobs.submit(desk, dana, KIND, {"n": 3}, title="  A\x00 title\n")
+        job = await submission.submit(desk, dana, KIND, {"n": 3}, title="  A\x00 title\n")
         detail = await jobs.job_detail(desk, dana, job.id)
         assert (detail.job.status, detail.job.args, detail.job.attempt) == (Status.QUEUED, {"n": 3}, 1)
         assert detail.job.title == "A� title"
@@ -45,13 +45,13 @@ class TestSubmit:
     async def test_what_does_not_fit_is_refused(self, desk: Desk) -> None:
         dana = await a_person(desk)
         with pytest.raises(Invalid, match=r"args\.n"):
-            await jobs.submit(desk, dana, KIND, {"n": -1})
+            await submission.submit(desk, dana, KIND, {"n": -1})
         with pytest.raises(Invalid, match="There is no kind"):
-            await jobs.submit(desk, dana, "no.such", {})
+            await submission.submit(desk, dana, "no.such", {})
         with pytest.raises(Invalid, match="max_retries"):
-            await jobs.submit(desk, dana, KIND, {}, max_retries=-1)
+            await submission.submit(desk, dana, KIND, {}, max_retries=-1)
         with pytest.raises(Forbidden):
-            await jobs.submit(desk, await a_person(desk, Role.VIEWER), KIND, {})
+            await submission.submit(desk, await a_person(desk, Role.VIEWER), KIND, {})
 
     async def test_a_secret_reaches_the_worker(
         self, database_url: str, redis_url: str, tmp_path: Path
@@ -64,7 +64,7 @@ class TestSubmit:
         async with open_desk(database_url, redis_url, tmp_path, kind) as desk:
             dana = await a_person(desk)
             args = {"password": "hunter2", "tags": ["a"]}
-            job = await jobs.submit(desk, dana, "test.secret", args)
+            job = await submission.submit(desk, dana, "test.secret", args)
             async with desk.db.write() as session:
                 won = await lifecycle.claim(session, [Claim(job.id, 1)], "w", 30)
         parsed = kind.parse_args(won[Claim(job.id, 1)].args)
@@ -75,20 +75,22 @@ class TestSubmit:
         dana = await a_person(desk)
         for args in ({"x": "a\x00b"}, {"x": "\ud800"}, {"x": float("nan")}, {"n": 2**70}):
             with pytest.raises(Invalid, match="The JSON holds"):
-                await jobs.submit(desk, dana, KIND, args)
+                await submission.submit(desk, dana, KIND, args)
 
     async def test_one_key_gives_one_job(self, desk: Desk) -> None:
         dana = await a_person(desk)
         made = await asyncio.gather(
-            *(jobs.submit(desk, dana, KIND, {}, idempotency_key="k") for _ in range(10))
+            *(submission.submit(desk, dana, KIND, {}, idempotency_key="k") for _ in range(10))
         )
         assert len({job.id for job in made}) == 1
-        other = await jobs.submit(desk, await a_person(desk, name="other"), KIND, {}, idempotency_key="k")
+        other = await submission.submit(
+            desk, await a_person(desk, name="other"), KIND, {}, idempotency_key="k"
+        )
         assert other.id != made[0].id
 
     async def test_a_job_for_later_waits_as_scheduled(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        job = await jobs.submit(desk, dana, KIND, {}, run_at=now() + timedelta(hours=1))
+        job = await submission.submit(desk, dana, KIND, {}, run_at=now() + timedelta(hours=1))
         assert (await jobs.get_job(desk, dana, job.id)).status is Status.SCHEDULED
         assert await desk.queue.backlog() == 0
         async with desk.db.write() as session:
@@ -102,7 +104,7 @@ class TestSubmit:
         dana = await a_person(desk)
         valkey.stop()
         try:
-            job = await jobs.submit(desk, dana, KIND, {})
+            job = await submission.submit(desk, dana, KIND, {})
         finally:
             valkey.start()
         async with desk.db.write() as session:
@@ -116,39 +118,39 @@ class TestSubmit:
 class TestList:
     async def test_pages_follow_one_another_in_both_directions(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        made = [(await jobs.submit(desk, dana, KIND, {"n": n})).id for n in range(7)]
+        made = [(await submission.submit(desk, dana, KIND, {"n": n})).id for n in range(7)]
         newest = list(reversed(made))
-        first = await jobs.list_jobs(desk, dana, JobQuery(limit=3))
+        first = await job_list.list_jobs(desk, dana, JobQuery(limit=3))
         assert ([j.id for j in first.items], first.total, first.prev_cursor) == (newest[:3], 7, None)
-        second = await jobs.list_jobs(desk, dana, JobQuery(limit=3, cursor=first.next_cursor))
+        second = await job_list.list_jobs(desk, dana, JobQuery(limit=3, cursor=first.next_cursor))
         assert [j.id for j in second.items] == newest[3:6]
-        third = await jobs.list_jobs(desk, dana, JobQuery(limit=3, cursor=second.next_cursor))
+        third = await job_list.list_jobs(desk, dana, JobQuery(limit=3, cursor=second.next_cursor))
         assert ([j.id for j in third.items], third.next_cursor) == (newest[6:], None)
-        back = await jobs.list_jobs(desk, dana, JobQuery(limit=3, cursor=third.prev_cursor))
+        back = await job_list.list_jobs(desk, dana, JobQuery(limit=3, cursor=third.prev_cursor))
         assert [j.id for j in back.items] == newest[3:6]
-        oldest = await jobs.list_jobs(desk, dana, JobQuery(limit=3, sort="oldest"))
+        oldest = await job_list.list_jobs(desk, dana, JobQuery(limit=3, sort="oldest"))
         assert [j.id for j in oldest.items] == made[:3]
 
     async def test_filters_and_counters(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        first = await jobs.submit(desk, dana, KIND, {})
-        await jobs.submit(desk, dana, KIND, {})
+        first = await submission.submit(desk, dana, KIND, {})
+        await submission.submit(desk, dana, KIND, {})
         await jobs.cancel(desk, dana, first.id)
-        page = await jobs.list_jobs(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
+        page = await job_list.list_jobs(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
         assert [job.id for job in page.items] == [first.id]
-        counts = await jobs.count_by_status(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
+        counts = await job_list.count_by_status(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
         assert (counts[Status.CANCELLED], counts[Status.QUEUED], counts[Status.FAILED]) == (1, 1, 0)
 
     async def test_a_member_sees_their_own_and_a_stranger_nothing(self, desk: Desk) -> None:
         dana = await a_person(desk)
         member = await a_person(desk, Role.MEMBER)
-        theirs = await jobs.submit(desk, dana, KIND, {})
-        own = await jobs.submit(desk, member, KIND, {})
-        assert [job.id for job in (await jobs.list_jobs(desk, member, JobQuery())).items] == [own.id]
+        theirs = await submission.submit(desk, dana, KIND, {})
+        own = await submission.submit(desk, member, KIND, {})
+        assert [job.id for job in (await job_list.list_jobs(desk, member, JobQuery())).items] == [own.id]
         assert [job.id for job in await jobs.read_jobs(desk, member, [theirs.id, own.id])] == [own.id]
         stranger = await a_person(desk, workspace="elsewhere")
-        assert (await jobs.list_jobs(desk, stranger, JobQuery())).total == 0
-        for call in (jobs.get_job, jobs.job_detail, jobs.cancel, jobs.delete, jobs.logs):
+        assert (await job_list.list_jobs(desk, stranger, JobQuery())).total == 0
+        for call in (jobs.get_job, jobs.job_detail, jobs.cancel, deletion.delete, jobs.logs):
             with pytest.raises(JobNotFound):
                 await call(desk, stranger, own.id)
 
@@ -161,11 +163,11 @@ class TestList:
             JobQuery(q="status:nonsense"),
         ):
             with pytest.raises(Invalid):
-                await jobs.list_jobs(desk, dana, query)
+                await job_list.list_jobs(desk, dana, query)
 
     async def test_a_page_is_served_by_an_index(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        await jobs.submit(desk, dana, KIND, {})
+        await submission.submit(desk, dana, KIND, {})
         grid = "workspace_id = :w AND deleted_at IS NULL"
         async with desk.db.read() as session:
             if desk.db.is_sqlite:
@@ -191,7 +193,7 @@ class TestList:
 class TestCancel:
     async def test_a_waiting_job_is_cancelled_at_once(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        job = await jobs.submit(desk, dana, KIND, {})
+        job = await submission.submit(desk, dana, KIND, {})
         done = await jobs.cancel(desk, dana, job.id, version=job.version)
         assert (done.status, done.error) == (Status.CANCELLED, f"Cancelled by {dana.name}")
         async with desk.db.write() as session:
@@ -201,7 +203,7 @@ class TestCancel:
 
     async def test_a_running_job_stays_running_until_its_worker_has_stopped(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        job = await jobs.submit(desk, dana, KIND, {})
+        job = await submission.submit(desk, dana, KIND, {})
         key = Claim(job.id, 1)
         async with desk.db.write() as session:
             await lifecycle.claim(session, [key], "w", 30)
@@ -232,7 +234,7 @@ async def once(content: bytes) -> AsyncIterator[bytes]:
 class TestDelete:
     async def test_files_go_when_storage_answers_and_figures_stay(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        job = await jobs.submit(desk, dana, KIND, {})
+        job = await submission.submit(desk, dana, KIND, {})
         key = artifact_key(job.id, 1)
         await desk.storage.put_stream(key, once(b"film"))
         async with desk.db.write() as session:
@@ -242,31 +244,31 @@ class TestDelete:
             )
             await lifecycle.finish(session, [Outcome(job.id, 1, Status.COMPLETED, has_output=True)], "w")
         away = Away.from_settings(desk.settings)
-        await jobs.delete(replace(desk, storage=away), dana, job.id)
+        await deletion.delete(replace(desk, storage=away), dana, job.id)
         with pytest.raises(JobNotFound):
             await jobs.get_job(desk, dana, job.id)
         assert await desk.storage.exists(key)
-        assert await jobs.purge_deleted(desk) == 1
+        assert await deletion.purge_deleted(desk) == 1
         assert not await desk.storage.exists(key)
-        assert await jobs.purge_deleted(desk) == 0
+        assert await deletion.purge_deleted(desk) == 0
         assert (await stats(desk, dana)).last_day.completed == 1
 
     async def test_the_feed_tells_it_with_a_version_of_its_own(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        job = await jobs.submit(desk, dana, KIND, {})
+        job = await submission.submit(desk, dana, KIND, {})
         cancelled = await jobs.cancel(desk, dana, job.id)
         start = await desk.feed.last_id()
-        await jobs.delete(desk, dana, job.id)
+        await deletion.delete(desk, dana, job.id)
         batch = await anext(desk.feed.follow(start))
         assert batch.changes[0].version == cancelled.version + 1
 
     async def test_content_goes_and_history_of_figures_stays(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        job = await jobs.submit(desk, dana, KIND, {"n": 1}, title="secret.mov")
+        job = await submission.submit(desk, dana, KIND, {"n": 1}, title="secret.mov")
         with pytest.raises(StillActive):
-            await jobs.delete(desk, dana, job.id)
+            await deletion.delete(desk, dana, job.id)
         await jobs.cancel(desk, dana, job.id)
-        await jobs.delete(desk, dana, job.id)
+        await deletion.delete(desk, dana, job.id)
         with pytest.raises(JobNotFound):
             await jobs.get_job(desk, dana, job.id)
         async with desk.db.read() as session:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services import credits as ledger
-from services import jobs, lifecycle
+from services import jobs, lifecycle, submission
 from services.access import Actor
 from services.desk import Desk
 from services.errors import (
@@ -71,7 +71,7 @@ async def end(desk: Desk, job: Job, status: Status = Status.FAILED) -> Job:
 
 
 async def failed_job(desk: Desk, owner: Actor, kind: str = "test.priced", **more: object) -> Job:
-    return await end(desk, await jobs.submit(desk, owner, kind, {}, **more))  # type: ignore[arg-type]
+    return await end(desk, await submission.submit(desk, owner, kind, {}, **more))  # type: ignore[arg-type]
 
 
 async def attempts(desk: Desk, job_id: UUID) -> list[Attempt]:
@@ -162,7 +162,7 @@ class TestRetry:
 
     async def test_a_uncounted_policy_leaves_the_count_alone(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        job = await end(desk, await jobs.submit(desk, dana, "test.uncounted", {}), Status.COMPLETED)
+        job = await end(desk, await submission.submit(desk, dana, "test.uncounted", {}), Status.COMPLETED)
         assert (await retry(desk, dana, job.id)).job.retry_count == 0
         assert len(await attempts(desk, job.id)) == 2
 
@@ -171,7 +171,7 @@ class TestRetry:
         self, desk: Desk, status: Status
     ) -> None:
         dana = await a_person(desk, credits=5)
-        job = await jobs.submit(desk, dana, "test.priced", {})
+        job = await submission.submit(desk, dana, "test.priced", {})
         if status is not Status.QUEUED:
             job = await end(desk, job, status)
         with pytest.raises(NotRetryable) as refusal:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from services import jobs
+from services import jobs, submission
 from services.access import Actor
 from services.desk import Desk
 from services.kinds import load_kinds
@@ -43,7 +43,7 @@ class Bench:
         """A job of a test kind; those that mark know where."""
         if "Marks" in self.desk.kinds[f"test.{kind}"].args_model.__name__:
             args = {"marks": self.marks} | args
-        return await jobs.submit(self.desk, self.me, f"test.{kind}", args)
+        return await submission.submit(self.desk, self.me, f"test.{kind}", args)
 
     async def job(self, job_id: UUID) -> Job:
         """The job as it is now."""

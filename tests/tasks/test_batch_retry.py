@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import batch_walk, jobs
+from services import batch_walk, jobs, submission
 from services.access import Actor
 from services.batch import start
 from services.batch_match import Selection
@@ -188,7 +188,7 @@ class TestWhoGoesFirst:
             batch = await start(desk, dana, FAILED)
             await over(desk, batch.id)
             await eventually(lambda: marks.exists() and len(marks.read_text().splitlines()) > 4)
-            click = await jobs.submit(desk, dana, "test.sleep", slow)
+            click = await submission.submit(desk, dana, "test.sleep", slow)
             began = marks.read_text().count("began")
             await over(desk, click.id)
             lines = marks.read_text().splitlines()

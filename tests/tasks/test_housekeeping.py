@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import jobs, lifecycle
+from services import deletion, jobs, lifecycle, submission
 from services.database import db_now
 from services.lifecycle import Claim
 from services.models import Job, Upload
@@ -33,7 +33,7 @@ class TestDue:
         self, bench: Bench, keeper: Housekeeping
     ):
         later = datetime.now(UTC) + timedelta(hours=1)
-        job = await jobs.submit(bench.desk, bench.me, "test.noop", {}, run_at=later)
+        job = await submission.submit(bench.desk, bench.me, "test.noop", {}, run_at=later)
         await keeper.tick()
         assert (await bench.job(job.id)).status is Status.SCHEDULED
         await _set(bench, job, due_at=db_now(-1))
@@ -144,7 +144,7 @@ class TestUploads:
         for name in ("used", "deleted"):
             jobs_of[name] = await bench.submit("noop")
             await _set(bench, jobs_of[name], upload_id=saved[name].id, status=Status.COMPLETED)
-        await jobs.delete(desk, bench.me, jobs_of["deleted"].id)
+        await deletion.delete(desk, bench.me, jobs_of["deleted"].id)
         old = sa.update(Upload).where(col(Upload.filename) != "new").values(created_at=db_now(-90_000))
         await desk.db.transact(lambda session: session.execute(old))
         await keeper.tick()

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from services import jobs
+from services import submission
 from services.access import Actor
 from services.desk import Desk
 from services.feed import Change
@@ -84,7 +84,7 @@ async def dana(desk: Desk) -> Actor:
 
 
 async def a_job(desk: Desk, actor: Actor) -> Job:
-    return await jobs.submit(desk, actor, "test.priced", {})
+    return await submission.submit(desk, actor, "test.priced", {})
 
 
 class TestTelling:

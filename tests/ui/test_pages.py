@@ -14,7 +14,7 @@ from nicegui import Client, core
 from nicegui.page import page
 from sqlmodel import col
 
-from services import jobs, sessions
+from services import job_list, jobs, sessions, submission
 from services.access import Actor
 from services.desk import Desk
 from services.models import Job, Membership, User
@@ -91,7 +91,7 @@ async def dana(desk: Desk) -> Actor:
 
 
 async def a_job(desk: Desk, actor: Actor) -> Job:
-    return await jobs.submit(desk, actor, "test.priced", {})
+    return await submission.submit(desk, actor, "test.priced", {})
 
 
 async def throw_out(desk: Desk, actor: Actor) -> None:
@@ -129,7 +129,7 @@ class TestSharing:
         self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
-        really = jobs.list_jobs
+        really = job_list.list_jobs
 
         async def list_jobs(*args: object) -> object:
             asked.append(args)
@@ -175,7 +175,7 @@ class TestOlderAndNewer:
     async def test_an_answer_that_comes_late_does_not_undo_a_later_one(
         self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        grid, really = await house.grid(dana), jobs.list_jobs
+        grid, really = await house.grid(dana), job_list.list_jobs
         has_read, release = asyncio.Event(), asyncio.Event()
         await grid.load()
 
@@ -293,7 +293,7 @@ class TestFirstReading:
             await trouble.wait()
             raise OSError("the database is away")
 
-        really = jobs.list_jobs
+        really = job_list.list_jobs
         monkeypatch.setattr(jobs, "list_jobs", fail)
         monkeypatch.setattr(jobs_module, "_SKELETON_AFTER_SECONDS", 0.01 if skeletons_first else 30)
         grid = await house.grid(dana, q="word")

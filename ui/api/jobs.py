@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 
-from services import jobs
-from services.jobs import JobQuery
+from services import deletion, job_list, jobs, submission
+from services.job_list import JobQuery
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
 from ui.api.schemas import JobDetailOut, JobList, JobOut, LogPage, NewJob, VersionedOrder, log_page
@@ -27,7 +27,7 @@ async def create_job(
     ] = None,
 ) -> JobOut:
     """Makes a job and queues it."""
-    job = await jobs.submit(
+    job = await submission.submit(
         desk, actor, order.kind, order.args, title=order.title, max_retries=order.max_retries,
         run_at=order.run_at, idempotency_key=idempotency_key,
     )  # fmt: skip
@@ -53,7 +53,7 @@ async def list_jobs(desk: TheDesk, actor: Caller, wanted: Annotated[Filter, Quer
         statuses=tuple(wanted.status), kinds=tuple(wanted.kind), q=wanted.q, owner=wanted.owner,
         sort=wanted.sort, limit=wanted.limit, cursor=wanted.cursor,
     )  # fmt: skip
-    page = await jobs.list_jobs(desk, actor, query)
+    page = await job_list.list_jobs(desk, actor, query)
     owners = await jobs.owners(desk, page.items)
     return JobList(
         items=[JobOut.of(desk, actor, job, owners[job.owner_id].email) for job in page.items],
@@ -95,7 +95,7 @@ async def start_job(
 @router.delete("/{job_id}", status_code=204)
 async def delete_job(desk: TheDesk, actor: Caller, job_id: JobId) -> None:
     """Deletes a job that is over, with its files."""
-    await jobs.delete(desk, actor, job_id)
+    await deletion.delete(desk, actor, job_id)
 
 
 @router.get("/{job_id}/logs")

@@ -9,7 +9,7 @@ from nicegui.events import KeyEventArguments
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services import jobs
+from services import deletion, jobs
 from services.access import Actor
 from services.errors import JobNotFound, MulliganError
 from services.feed import Change
@@ -210,7 +210,7 @@ class JobPage(OpenPage):
     async def _delete(self) -> None:
         async def work(actor: Actor) -> None:
             self.visit.web.live.unsubscribe(self)
-            await jobs.delete(self.visit.desk, actor, self._id)
+            await deletion.delete(self.visit.desk, actor, self._id)
             ui.navigate.to(self.visit.link("/"))
 
         if not await self.do(work, trouble="The job was not deleted."):

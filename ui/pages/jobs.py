@@ -10,11 +10,11 @@ from nicegui.events import KeyEventArguments
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services import jobs
+from services import job_list, jobs
 from services.access import Actor
 from services.errors import Invalid, MulliganError, NotFound
 from services.feed import Change
-from services.jobs import JobPage
+from services.job_list import JobPage
 from services.models import Job
 from services.vocabulary import Status
 from ui.components.confirm_dialog import ConfirmDialog, Question
@@ -123,8 +123,10 @@ class JobsPage(OpenPage):
         # Words may mean another thing for another person: owner:me.
         who = actor.user_id if address.q else None
         return await asyncio.gather(
-            self.read_shared("list", listed, who, load=lambda: jobs.list_jobs(desk, actor, listed)),
-            self.read_shared("counts", counted, who, load=lambda: jobs.count_by_status(desk, actor, counted)),
+            self.read_shared("list", listed, who, load=lambda: job_list.list_jobs(desk, actor, listed)),
+            self.read_shared(
+                "counts", counted, who, load=lambda: job_list.count_by_status(desk, actor, counted)
+            ),
         )
 
     async def refresh(self) -> None:

@@ -8,7 +8,7 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services import jobs
+from services import submission
 from services.access import Actor
 from services.errors import Invalid, MulliganError, NotFound
 from services.kinds import JobKind
@@ -122,7 +122,7 @@ class NewJobPage(OpenPage):
 
     async def _carry_out(self, actor: Actor, kind: JobKind, values: dict[str, Any]) -> None:
         try:
-            job = await jobs.submit(
+            job = await submission.submit(
                 self.visit.desk, actor, kind.name, values, title=self._title.value or None
             )
         except Invalid as error:

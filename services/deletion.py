@@ -1,0 +1,76 @@
+"""Deleting jobs that are over: the row becomes a tombstone, content and files go."""
+
+import logging
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services import audit, lifecycle
+from services.access import Actor
+from services.desk import Desk
+from services.errors import ServiceUnavailable, StillActive
+from services.feed import Change
+from services.jobs import find_job
+from services.models import Artifact, Attempt, BatchSkip, Job, LogLine, Step
+from services.vocabulary import TERMINAL
+
+_PURGED_AT_ONCE = 200
+
+logger = logging.getLogger(__name__)
+
+
+async def delete(desk: Desk, actor: Actor, job_id: UUID) -> None:
+    """Deletes a job that is over, with its files. Ledger and figures stay.
+
+    Raises:
+        JobNotFound, Forbidden: not there, or not the actor's to change.
+        StillActive: it must be cancelled first.
+    """
+
+    async def work(session: AsyncSession) -> Job:
+        job = await find_job(session, actor, job_id)
+        actor.require_change()
+        if job.status not in TERMINAL:
+            raise StillActive(current=job.status, version=job.version)
+        for content in (LogLine, Step):
+            await session.execute(sa.delete(content).where(col(content.job_id) == job_id))
+        await session.execute(sa.delete(BatchSkip).where(col(BatchSkip.batch_id) == job_id))
+        said = {"error": None, "traceback": None, "advice": None}
+        await session.execute(sa.update(Attempt).where(col(Attempt.job_id) == job_id).values(**said))
+        audit.record(session, actor, "job.delete", job_id, kind=job.kind)
+        return await lifecycle.bury(session, job, TERMINAL)
+
+    buried = await desk.db.transact(work)
+    await desk.feed.publish([Change.of(buried)])
+    try:
+        await purge_deleted(desk, job_id)
+    except ServiceUnavailable as error:
+        # The job is gone for everyone; its files' rows stay, so that housekeeping finds them when storage is back.
+        logger.warning("job %s: its files are not removed yet (%s)", job_id, error)
+
+
+async def purge_deleted(desk: Desk, job_id: UUID | None = None) -> int:
+    """Removes files of deleted jobs, of one or of any (some hundred at a time): objects, then rows. How many.
+
+    Raises:
+        ServiceUnavailable: storage does not answer; what is left is found again.
+    """
+    query = (
+        sa.select(Artifact)
+        .join(Job, col(Job.id) == col(Artifact.job_id))
+        .where(col(Job.deleted_at).is_not(None))
+        .limit(_PURGED_AT_ONCE)
+    )
+    async with desk.db.read() as session:
+        found = (
+            await session.scalars(query.where(col(Artifact.job_id) == job_id) if job_id else query)
+        ).all()
+    if not found:
+        return 0
+    await desk.storage.delete([artifact.storage_key for artifact in found])
+    keys = [(artifact.job_id, artifact.attempt, artifact.name) for artifact in found]
+    row = sa.tuple_(col(Artifact.job_id), col(Artifact.attempt), col(Artifact.name))
+    await desk.db.transact(lambda session: session.execute(sa.delete(Artifact).where(row.in_(keys))))
+    return len(found)

@@ -1,0 +1,126 @@
+"""New jobs: `submit`, exactly once where a key says so, and `ring` for what is queued."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services import audit, lifecycle
+from services.access import Actor
+from services.desk import Desk
+from services.errors import Invalid, NotFound, QueueUnavailable
+from services.failures import clean
+from services.feed import Change
+from services.ids import new_id
+from services.kinds import JobKind
+from services.models import Job, Upload
+from services.models import now as wall_clock
+from services.storable import require_storable
+
+_TITLE_LIMIT = 300
+_MOST_RETRIES = 1_000
+
+
+async def submit(
+    desk: Desk,
+    actor: Actor,
+    kind: str,
+    args: dict[str, Any],
+    *,
+    title: str | None = None,
+    max_retries: int | None = None,
+    run_at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> Job:
+    """Makes a job and rings for it. With an idempotency key seen before, the job made then.
+
+    A queue that does not answer is no error: the job is `queued`, and housekeeping rings when the queue is back.
+
+    Raises:
+        Forbidden: the actor is a viewer.
+        Invalid: no such kind, arguments that do not fit, a limit or time out of range.
+        NotFound: the upload that the arguments name is not there, or not the actor's to see.
+    """
+    actor.require_change()
+    declared = desk.kinds[kind]
+    if kind.startswith("system."):
+        raise Invalid("system.* jobs are made by Mulligan itself.")
+    require_storable(args)
+    parsed = declared.parse_args(args)
+    if max_retries is not None and not 0 <= max_retries <= _MOST_RETRIES:
+        raise Invalid(f"max_retries must be between 0 and {_MOST_RETRIES}.")
+    if run_at is not None and run_at.tzinfo is None:
+        raise Invalid("run_at needs a time zone, for example 2026-11-22T14:05:00Z.")
+    starts_later = run_at is not None and run_at > wall_clock()
+    job = Job(
+        id=new_id(), workspace_id=actor.workspace_id, owner_id=actor.user_id, kind=kind, title="",
+        args=declared.dump_args(parsed),
+        max_retries=max_retries, due_at=run_at if starts_later else None, idempotency_key=idempotency_key,
+    )  # fmt: skip
+
+    async def work(session: AsyncSession) -> Job:
+        upload = await _input_of(session, actor, declared, parsed)
+        job.upload_id = upload.id if upload else None
+        job.title = _title(
+            title or declared.title_from(parsed) or (upload.filename if upload else declared.title)
+        )
+        await lifecycle.create(session, job, actor.name)
+        audit.record(session, actor, "job.submit", job.id, kind=kind)
+        return job
+
+    try:
+        if idempotency_key and (earlier := await _by_idempotency_key(desk, actor, idempotency_key)):
+            return earlier
+        made = await desk.db.transact(work)
+    except IntegrityError:
+        # Two requests with the same key at once: the unique index let one in.
+        earlier = await _by_idempotency_key(desk, actor, idempotency_key) if idempotency_key else None
+        if earlier is None:
+            raise
+        return earlier
+    await ring(desk, [made])
+    await desk.feed.publish([Change.of(made)])
+    return made
+
+
+async def ring(desk: Desk, jobs: Sequence[Job]) -> None:
+    """Rings for queued jobs where nobody waits for the answer: housekeeping rings again if this fails."""
+    try:
+        await desk.queue.kick(lifecycle.doorbells(jobs))
+    except QueueUnavailable:
+        return
+
+
+def _title(text: str) -> str:
+    return " ".join(clean(text).split())[:_TITLE_LIMIT] or "Untitled"
+
+
+async def _input_of(session: AsyncSession, actor: Actor, kind: JobKind, args: Any) -> Upload | None:
+    if kind.upload_field is None or (upload_id := getattr(args, kind.upload_field, None)) is None:
+        return None
+    try:
+        key = UUID(str(upload_id))  # a kind's model may call it a string
+    except ValueError:
+        raise NotFound(what="upload") from None
+    query = sa.select(Upload).where(col(Upload.id) == key, col(Upload.workspace_id) == actor.workspace_id)
+    if not actor.sees_all_jobs:
+        query = query.where(col(Upload.owner_id) == actor.user_id)
+    upload = (await session.scalars(query)).one_or_none()
+    if upload is None:
+        raise NotFound(what="upload")
+    return upload
+
+
+async def _by_idempotency_key(desk: Desk, actor: Actor, key: str) -> Job | None:
+    query = sa.select(Job).where(
+        col(Job.workspace_id) == actor.workspace_id,
+        col(Job.owner_id) == actor.user_id,
+        col(Job.idempotency_key) == key,
+    )
+    async with desk.db.read() as session:
+        return (await session.scalars(query)).one_or_none()
