@@ -96,6 +96,12 @@ class JobKind:
     """Seconds that a run may take."""
     per_worker: int | None = None
     """How many of them one worker process runs at a time; the others stay queued for whoever has room."""
+    concurrency: int | None = None
+    """How many of them run at a time over all workers. `MULLIGAN_CONCURRENCY` overrides it."""
+    needs: tuple[str, ...] = ()
+    """Engines that a worker must have, as `tasks/engines.py` names them; only such workers hear of its jobs."""
+    can_pause: bool = False
+    """Whether a run looks at `JobContext.paused` and holds on."""
     upload_field: str | None = None
     """The argument that names the upload which is the job's input."""
     title_from: Callable[[Any], str | None] = lambda _args: None
@@ -161,6 +167,8 @@ class KindRegistry:
             raise SettingsError(f"kind {kind.name!r} names a step twice: {', '.join(kind.steps)}")
         if kind.per_worker is not None and kind.per_worker < 1:
             raise SettingsError(f"kind {kind.name!r}: per_worker must be 1 or more")
+        if kind.concurrency is not None and kind.concurrency < 1:
+            raise SettingsError(f"kind {kind.name!r}: concurrency must be 1 or more")
         if problems := kind.policy.problems():
             raise SettingsError(f"kind {kind.name!r} has an impossible retry policy: {'; '.join(problems)}")
         self._kinds[kind.name] = kind

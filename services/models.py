@@ -14,7 +14,16 @@ from sqlmodel import Field, SQLModel
 
 from services.database import UtcDateTime
 from services.ids import new_id
-from services.vocabulary import CreditReason, FailureType, Role, Status, StepStatus, Trigger
+from services.vocabulary import (
+    BatchAction,
+    CreditReason,
+    FailureType,
+    Priority,
+    Role,
+    Status,
+    StepStatus,
+    Trigger,
+)
 
 Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
@@ -176,6 +185,12 @@ class Job(SQLModel, table=True):
 
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """When a scheduled job becomes queued."""
+    waits_for: str | None = Field(default=None, max_length=100)
+    """A scheduled retry that waits until a check passes, not for a time alone: that check's code. `due_at` is when it
+    is looked at again."""
+    priority: Priority = Field(default=Priority.NORMAL, sa_type=words(Priority))
+    paused_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """Since when a person wants it paused; the worker of a kind that can holds on."""
     kick_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """When housekeeping rings again, if no worker has claimed the attempt by then."""
     kicks: int = 0
@@ -189,6 +204,8 @@ class Job(SQLModel, table=True):
 
     replaces: UUID | None = None
     replaced_by: UUID | None = None
+    made_from: UUID | None = None
+    """The job that this one is a copy of, or whose output it works on."""
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     """A tombstone: hidden from everyone, kept for lineage, ledger and statistics."""
 
@@ -241,6 +258,32 @@ class Job(SQLModel, table=True):
             sqlite_where=sa.text("status = 'running'"),
             postgresql_where=sa.text("status = 'running'"),
         ),
+        # A kind's limit over all workers: what runs of it, and which is next.
+        sa.Index(
+            "ix_job_running_kind",
+            "kind",
+            sqlite_where=sa.text("status = 'running'"),
+            postgresql_where=sa.text("status = 'running'"),
+        ),
+        sa.Index(
+            "ix_job_queued_kind",
+            "kind",
+            "queued_at",
+            sqlite_where=sa.text("status = 'queued'"),
+            postgresql_where=sa.text("status = 'queued'"),
+        ),
+        sa.Index(
+            "ix_job_replaced_by",
+            "replaced_by",
+            sqlite_where=sa.text("replaced_by IS NOT NULL"),
+            postgresql_where=sa.text("replaced_by IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_job_made_from",
+            "made_from",
+            sqlite_where=sa.text("made_from IS NOT NULL"),
+            postgresql_where=sa.text("made_from IS NOT NULL"),
+        ),
         sa.Index(
             "ix_job_unclaimed",
             "kick_due_at",
@@ -266,6 +309,14 @@ class Attempt(SQLModel, table=True):
     kind: str = Field(max_length=100)
     after_fingerprint: str | None = Field(default=None, max_length=32)
     """The failure that this retry followed: what the odds are computed from."""
+    batch_id: UUID | None = None
+    """The batch that asked for it."""
+    changes: list[dict[str, Any]] | None = Field(default=None, sa_type=Json)
+    """Arguments that were edited for it: `{"path", "before", "after"}` each, without secrets."""
+    args_before: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    """The job's arguments before that, for taking the retry back."""
+    trace: str | None = Field(default=None, max_length=64)
+    """W3C `traceparent` of the retry that asked for it."""
     error: str | None = None
     failure_type: FailureType | None = Field(default=None, sa_type=words(FailureType))
     advice: str | None = None
@@ -284,6 +335,13 @@ class Attempt(SQLModel, table=True):
             "status",
             sqlite_where=sa.text("after_fingerprint IS NOT NULL"),
             postgresql_where=sa.text("after_fingerprint IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_attempt_batch",
+            "batch_id",
+            "status",
+            sqlite_where=sa.text("batch_id IS NOT NULL"),
+            postgresql_where=sa.text("batch_id IS NOT NULL"),
         ),
     )
 
@@ -372,10 +430,17 @@ class AuditEntry(SQLModel, table=True):
 
 
 class Batch(SQLModel, table=True):
-    """How far a batch of retries has come. Written together with the jobs of each chunk, so that it is never ahead."""
+    """How far a batch has come. Written together with the jobs of each chunk, so that it is never ahead."""
 
     job_id: UUID = Field(foreign_key="job.id", primary_key=True)
     """The batch as a job."""
+    action: BatchAction = Field(default=BatchAction.RETRY, sa_type=words(BatchAction))
+    canary: int = 0
+    """So many jobs are tried first; the rest follows only if they recover. 0: none."""
+    stop_at: float | None = None
+    """The share of its retries that may fail, 0 to 1; beyond it the batch stops. None: any."""
+    stopped: str | None = None
+    """Why it stopped before its end."""
     cut_off: UUID
     """Jobs with a later id do not belong."""
     started_at: datetime = Field(sa_type=UtcDateTime)
@@ -411,6 +476,20 @@ class BatchSkip(SQLModel, table=True):
     message: str
 
 
+class Switch(SQLModel, table=True):
+    """What an operator has switched off in a workspace: a row while it is off."""
+
+    workspace_id: UUID = Field(foreign_key="workspace.id", primary_key=True)
+    name: str = Field(primary_key=True, max_length=32)
+    """What is off, `retries` for instance."""
+    kind: str = Field(default="", primary_key=True, max_length=100)
+    """Of which kind; empty: of all."""
+    reason: str = ""
+    by: str
+    """Who did it, as shown."""
+    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
 class Worker(SQLModel, table=True):
     """A worker process that was seen lately."""
 
@@ -420,6 +499,8 @@ class Worker(SQLModel, table=True):
     version: str
     engines: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     """What it can run: engine name → version, or null where it is missing."""
+    queues: list[str] = Field(default_factory=list, sa_type=Json)
+    """The queues that it listens to: those whose engines it has."""
     running: int = 0
     started_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     seen_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from services.errors import MulliganError
-from services.vocabulary import TERMINAL, UNSUCCESSFUL, FailureType, Status
+from services.vocabulary import TERMINAL, UNSUCCESSFUL, FailureType, RetryMode, Status
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from services.access import Actor
     from services.desk import Desk
     from services.models import Job
@@ -31,6 +33,22 @@ class CheckResult:
 
 Check = Callable[["Desk", "Job", "Actor"], Awaitable[CheckResult]]
 """One preflight test. May do I/O; is never run inside a transaction."""
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """The attempt that a retry is about to make, for whoever prepares the outside for it."""
+
+    job_id: "UUID"
+    """The job that will run: a new one where the retry replaces."""
+    attempt: int
+
+
+Undo = Callable[[], Awaitable[None]]
+"""Takes back what was prepared. Must not fail for what is already gone."""
+
+Prepare = Callable[["Desk", "Job", Preparing], Awaitable[Undo]]
+"""Readies the outside for a retry before its transaction. May do I/O, and raises a `MulliganError` where it cannot."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,7 @@ class RetryPolicy:
     """Which statuses may be retried, at what cost, how often, after which checks, and what is reset and kept."""
 
     statuses: frozenset[Status] = UNSUCCESSFUL
+    mode: RetryMode = RetryMode.IN_PLACE
     cost: int | Price = 0
     """Credits for a retry that a person asks for. Automatic ones are free."""
     limit: int | None = None
@@ -101,6 +120,10 @@ class RetryPolicy:
     counts: bool = True
     """Whether a retry raises `retry_count`."""
     checks: tuple[Check, ...] = ()
+    prepare: Prepare | None = None
+    """Runs after the checks, before the transaction; its undo where the transaction or the ringing fails."""
+    hopeless_after: int | None = None
+    """A failure after which so many retries were tried and none recovered is not retried again, unless forced."""
     resets: tuple[str, ...] = ("Status", "Progress, error, finish time", "Output")
     keeps: tuple[str, ...] = ("Title, owner, created time",)
     dialog: RetryDialog = field(default_factory=RetryDialog)
@@ -122,6 +145,7 @@ class RetryPolicy:
             ),
             "a cost cannot be negative": price.credits < 0 or price.percent < 0 or price.free < 0,
             "a limit cannot be negative": (self.limit or 0) < 0 or self.auto.limit < 0 or self.rescues < 0,
+            "hopeless_after must be 1 or more": self.hopeless_after is not None and self.hopeless_after < 1,
             "a limit makes no sense where retries do not count": self.limit is not None and not self.counts,
             "a backoff needs 0 < base <= cap": not 0 < self.auto.backoff.base <= self.auto.backoff.cap,
             "what a person cancelled is not retried by itself": FailureType.CANCELLED in self.auto.on,

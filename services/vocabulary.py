@@ -42,6 +42,29 @@ RETRIES = frozenset({Trigger.MANUAL, Trigger.AUTO, Trigger.BATCH})
 """Attempts that follow a failure on purpose; a rescue only goes on with what was interrupted."""
 
 
+class RetryMode(StrEnum):
+    """Whether a retry goes on with the same record or puts a new one in its place."""
+
+    IN_PLACE = "in_place"
+    REPLACE = "replace"
+
+
+class Priority(StrEnum):
+    """Which of the waiting jobs are answered first."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+class BatchAction(StrEnum):
+    """What a batch does with each of its jobs."""
+
+    RETRY = "retry"
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+
 class FailureType(StrEnum):
     """What sort of thing went wrong, which decides whether another try can help."""
 
