@@ -29,6 +29,8 @@ _FIGURES_SECONDS = 10.0
 _FIGURES_SHARED_SECONDS = 4.0
 _RENEW_EVERY = 3
 """Figures between two looks at who the person is: half a minute."""
+# Name, icon, address, and whether it is only for those who see every job.
+_PLACES = (("Jobs", "view_list", "/", False),)
 STIRRED_SECONDS = 0.7
 SHARED_SECONDS = 0.5
 
@@ -229,7 +231,11 @@ def _frame_view(visit: Visit, place: str) -> FrameView:
         email=actor.email,
         role=str(actor.role),
         workspace=actor.workspace_name,
-        places=[Place("Jobs", "view_list", visit.link("/"))],
+        places=[
+            Place(name, icon, visit.link(path))
+            for name, icon, path, overview in _PLACES
+            if actor.sees_all_jobs or not overview
+        ],
         workspaces=[
             (seat.name, f"/?w={seat.slug}", seat.workspace_id == actor.workspace_id) for seat in visit.seats
         ],
