@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.access import Actor
+from services.database import db_now
 from services.desk import Desk
 from services.failures import normalise
 from services.models import Attempt, Job
 from services.vocabulary import RETRIES, TERMINAL, UNSUCCESSFUL, FailureType, Status
 
 _MOST_GROUPS = 200
+TREND_HOURS = 24
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class FailureGroup:
     first_seen: datetime
     last_seen: datetime
     odds: Odds
+    trend: tuple[int, ...]
+    """How many of the jobs failed in each of the last 24 hours, the oldest first."""
 
 
 async def failure_groups(desk: Desk, actor: Actor) -> list[FailureGroup]:
@@ -57,6 +61,7 @@ async def failure_groups(desk: Desk, actor: Actor) -> list[FailureGroup]:
     async with desk.db.read() as session:
         rows: Sequence[Any] = (await session.execute(query)).all()
         examples = await _examples(session, [UUID(row[5]) for row in rows])
+        trends = await _trends(session, actor, {row[1] for row in rows})
         groups = []
         for kind, fingerprint, jobs, first_seen, last_seen, example_id in rows:
             example = examples[UUID(example_id), fingerprint]
@@ -64,9 +69,36 @@ async def failure_groups(desk: Desk, actor: Actor) -> list[FailureGroup]:
                 FailureGroup(
                     fingerprint, kind, normalise(example.error or ""), example.failure_type or FailureType.UNKNOWN,
                     example.advice, jobs, first_seen, last_seen, await odds_after(session, kind, fingerprint),
+                    trends.get((kind, fingerprint), (0,) * TREND_HOURS),
                 )
             )  # fmt: skip
     return groups
+
+
+async def _trends(
+    session: AsyncSession, actor: Actor, fingerprints: set[str]
+) -> dict[tuple[str, str], tuple[int, ...]]:
+    """Of each group that had failures lately: how many in each of the last hours."""
+    hours_ago = (_epoch(db_now()) - _epoch(col(Job.finished_at))) // 3600
+    query = (
+        sa.select(col(Job.kind), col(Job.fingerprint), hours_ago, sa.func.count())
+        .where(
+            *actor.visible(),
+            col(Job.status).in_(UNSUCCESSFUL),
+            col(Job.fingerprint).in_(fingerprints),
+            col(Job.finished_at) > db_now(-TREND_HOURS * 3600),
+        )
+        .group_by(col(Job.kind), col(Job.fingerprint), hours_ago)
+    )
+    found: dict[tuple[str, str], list[int]] = {}
+    for kind, fingerprint, hour, count in await session.execute(query):
+        bars = found.setdefault((kind, fingerprint), [0] * TREND_HOURS)
+        bars[TREND_HOURS - 1 - min(max(hour, 0), TREND_HOURS - 1)] += count
+    return {key: tuple(bars) for key, bars in found.items()}
+
+
+def _epoch(moment: Any) -> Any:
+    return sa.cast(sa.extract("epoch", moment), sa.BigInteger)
 
 
 async def odds_after(session: AsyncSession, kind: str, fingerprint: str) -> Odds:

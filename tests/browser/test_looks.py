@@ -61,6 +61,13 @@ class TestEveryPage:
         await require_no_sideways_scrolling(page)
         await require_accessible(page)
 
+    async def test_failures(self, visit: Open, submit: Submit, scheme: str, width: int) -> None:
+        submit("test.fails", "grouped")
+        page = await visit("/failures", scheme=scheme, width=width)
+        await expect(page.get_by_role("heading", name="The flag")).to_be_visible()
+        await require_no_sideways_scrolling(page)
+        await require_accessible(page)
+
     async def test_new_job(self, visit: Open, scheme: str, width: int) -> None:
         page = await visit("/new?kind=video.process", scheme=scheme, width=width)
         await expect(page.get_by_role("button", name="Start job")).to_be_visible()

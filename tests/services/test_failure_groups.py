@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlmodel import col
 
 from services import lifecycle, submission
 from services.access import Actor
+from services.database import db_now
 from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.failure_groups import Odds, failure_groups
@@ -81,3 +84,15 @@ async def test_others_failures_are_not_seen(desk: Desk) -> None:
     assert await failure_groups(desk, await a_person(desk, workspace="elsewhere")) == []
     assert await failure_groups(desk, await a_person(desk, Role.MEMBER)) == []
     assert len(await failure_groups(desk, await a_person(desk, Role.VIEWER))) == 1
+
+
+async def test_a_group_shows_when_its_jobs_failed(desk: Desk) -> None:
+    dana = await a_person(desk, credits=9)
+    jobs = [await failed(desk, dana, f"No answer from port {n}") for n in range(4)]
+    async with desk.db.write() as session:
+        for job, hours in zip(jobs, (0, 0.5, 5.1, 30), strict=True):
+            then = sa.update(Job).where(col(Job.id) == job.id).values(finished_at=db_now(-hours * 3600 - 1))
+            await session.execute(then)
+    (group,) = await failure_groups(desk, dana)
+    assert group.jobs == 4
+    assert {hour: n for hour, n in enumerate(group.trend) if n} == {23: 2, 18: 1}

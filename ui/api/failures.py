@@ -26,6 +26,9 @@ class FailureGroupOut(BaseModel):
     last_seen: datetime
     retried: int = Field(description="Retries after this failure that have ended.")
     recovered: int = Field(description="Those of them that completed.")
+    trend: list[int] = Field(
+        description="How many of the jobs failed in each of the last 24 hours, oldest first."
+    )
 
     @classmethod
     def of(cls, group: FailureGroup) -> Self:
@@ -33,7 +36,7 @@ class FailureGroupOut(BaseModel):
         return cls(
             fingerprint=group.fingerprint, kind=group.kind, message=group.message, type=group.type,
             advice=group.advice, jobs=group.jobs, first_seen=group.first_seen, last_seen=group.last_seen,
-            retried=group.odds.tried, recovered=group.odds.succeeded,
+            retried=group.odds.tried, recovered=group.odds.succeeded, trend=list(group.trend),
         )  # fmt: skip
 
 

@@ -30,7 +30,10 @@ _FIGURES_SHARED_SECONDS = 4.0
 _RENEW_EVERY = 3
 """Figures between two looks at who the person is: half a minute."""
 # Name, icon, address, and whether it is only for those who see every job.
-_PLACES = (("Jobs", "view_list", "/", False),)
+_PLACES = (
+    ("Jobs", "view_list", "/", False),
+    ("Failures", "bug_report", "/failures", False),
+)
 STIRRED_SECONDS = 0.7
 SHARED_SECONDS = 0.5
 

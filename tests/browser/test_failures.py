@@ -1,0 +1,50 @@
+"""The failures page, in a real browser: groups that are live, and the way from a group to its jobs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Open
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+
+async def test_a_group_counts_live_learns_from_a_retry_and_leads_to_its_jobs(
+    visit: Open, submit: Callable[..., dict[str, Any]], api: Any, flag: Path
+) -> None:
+    job = submit("test.fails", "the group's first")
+    page = await visit("/")
+    row = page.locator(f'tr[data-job-id="{job["id"]}"]')
+    await expect(row).to_have_attribute("data-status", "failed")
+    await page.get_by_role("link", name="Failures").click()
+    card = page.get_by_role("listitem").filter(has_text="The flag")
+    jobs = card.get_by_role("link")
+    before = int((await jobs.inner_text()).split()[0].replace(",", ""))
+    await expect(card).to_contain_text("transient")
+    await expect(card).to_contain_text("Put it there.")
+
+    submit("test.fails", "the group's second")
+    await expect(jobs).to_have_text(f"{before + 1} jobs")
+
+    odds = await card.locator(".odds span").inner_text()
+    flag.touch()
+    assert api.post(f"/api/jobs/{job['id']}/retry").status_code == 202
+    await expect(card.locator(".odds span")).not_to_have_text(odds)
+    await expect(card.locator(".odds span")).to_contain_text("recovered")
+    await expect(jobs).to_have_text(f"{before} job{'' if before == 1 else 's'}")
+
+    await jobs.click()
+    await expect(page.get_by_role("row", name="the group's second")).to_be_visible()
+    await expect(page.get_by_role("row", name="the group's first")).to_have_count(0)
+
+
+async def test_nothing_failed_says_so(visit: Open) -> None:
+    page = await visit("/failures", who="eve@example.org")
+    await expect(page.get_by_role("heading", name="Nothing has failed")).to_be_visible()

@@ -1,0 +1,86 @@
+"""A group of failures: what went wrong, whether it is going on, and how often another chance has helped."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from services.failure_groups import FailureGroup
+from services.vocabulary import FailureType
+from ui.components import wording
+from ui.components.element import Tag
+from ui.components.moment import Moment
+
+_HELPS = 0.5
+_ADVICE = {
+    FailureType.TRANSIENT: "It comes and goes: a retry may well work.",
+    FailureType.PERMANENT: "It comes back as long as the input is the same.",
+    FailureType.ENVIRONMENT: "Something is missing on the worker: fix that first.",
+    FailureType.TIMEOUT: "It took too long: try when the workers are less busy, or with a smaller input.",
+    FailureType.WORKER_LOST: "The worker was killed while it ran: look at its log and its memory.",
+}
+
+
+@dataclass(frozen=True)
+class FailureLinks:
+    """Where a card leads."""
+
+    jobs: str
+
+
+class FailureCard:
+    """One group. `show` sets what differs."""
+
+    def __init__(self, group: FailureGroup, links: FailureLinks) -> None:
+        with Tag("li", classes="card failure", data_fingerprint=group.fingerprint) as self.element:
+            with Tag("div", classes="what"):
+                with Tag("h2"):
+                    Tag("span", group.message or "No message", "mono")
+                    Tag("span", group.kind, "kind mono")
+                with Tag("p"):
+                    Tag("span", group.type.replace("_", " "), "pill type")
+                    Tag("span", group.advice or _ADVICE.get(group.type, ""))
+            self._trend = Tag("div", classes="trend", role="img")
+            with Tag("div", classes="many"):
+                self._jobs = Tag("a", classes="link", href=links.jobs)
+                self._last = Moment(group.last_seen, "ago")
+            with Tag("div", classes="odds"):
+                self._bar = Tag("div", classes="barred", aria_hidden="true")
+                self._odds = Tag("span")
+        self.show(group)
+
+    def show(self, group: FailureGroup) -> None:
+        """The group as it is now."""
+        self._jobs.say(wording.plural(group.jobs, "job"))
+        self._last.point(group.last_seen)
+        self.element.toggle("gone", on=group.jobs == 0)
+        day = sum(group.trend)
+        self._trend.put(
+            aria_label=f"{wording.number(day)} in the last 24 hours, {wording.number(group.trend[-1])} in the last one",
+            title=f"Last 24 hours: {wording.number(day)}",
+        )
+        self._trend.vary("--bars", bars(group.trend))
+        tried, recovered = group.odds.tried, group.odds.succeeded
+        share = recovered / tried if tried else 0
+        self._bar.dress("barred good" if share >= _HELPS else "barred bad")
+        self._bar.vary("--p", f"{100 * share:.0f}%")
+        self._odds.say(
+            f"{wording.number(recovered)} of {wording.number(tried)} retries recovered"
+            if tried
+            else "Not retried yet"
+        )
+
+
+def bars(values: tuple[int, ...]) -> str:
+    """The bars as the outline of one element, in CSS: an element a bar would be 24 times as dear."""
+    highest = max(values, default=0) or 1
+    edges = [100 * n / len(values) for n in range(len(values) + 1)]
+    points = ["0% 100%"]
+    for value, (left, right) in zip(values, pairwise(edges), strict=True):
+        top = 100 - max(100 * value / highest, 8) if value else 97
+        end = right - (right - left) * 0.3
+        points += [
+            f"{left:.1f}% 100%",
+            f"{left:.1f}% {top:.0f}%",
+            f"{end:.1f}% {top:.0f}%",
+            f"{end:.1f}% 100%",
+        ]
+    return f"polygon({', '.join([*points, '100% 100%'])})"

@@ -1,0 +1,160 @@
+"""`/failures`: what went wrong, as groups of the same mistake, and what retries after each have come to."""
+
+import asyncio
+from dataclasses import replace
+from time import monotonic
+
+from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.access import Actor
+from services.errors import NotFound
+from services.failure_groups import FailureGroup, failure_groups
+from ui.components import wording
+from ui.components.element import Tag
+from ui.components.empty import Empty
+from ui.components.failure_card import FailureCard, FailureLinks
+from ui.pages.not_found import not_found
+from ui.pages.open_page import OpenPage
+from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+
+_SKELETON_AFTER_SECONDS = 0.4
+_PAGE = 25
+# Grouping reads every failed job: once in a while is enough, however fast they come.
+_EVERY_SECONDS = 2.0
+
+Key = tuple[str, str]
+"""Kind and fingerprint."""
+
+
+def install(web: Web) -> None:
+    """Adds the page to this process."""
+
+    @ui.page("/failures", title="Failures · Mulligan")
+    async def failures_page(request: Request) -> Response | None:
+        try:
+            visit = await enter(web, request)
+        except Unauthenticated:
+            return to_sign_in(request)
+        except NotFound:
+            return not_found("There is no such workspace here.")
+        await FailuresPage(visit).begin()
+        return None
+
+
+class FailuresPage(OpenPage):
+    """The groups, in the order of the last reading: figures change in place, new groups wait behind a button."""
+
+    def __init__(self, visit: Visit) -> None:
+        super().__init__(visit, "Failures")
+        self._groups: list[FailureGroup] = []
+        self._cards: dict[Key, FailureCard] = {}
+        self._read_at = 0.0
+        self._waits = False
+        with self.frame.main:
+            with Tag("div", classes="page-head"):
+                Tag("h1", "Failures")
+                self._newer = Tag("button", "", "hidden", type="button", data_icon="arrow_upward")
+                Tag("div", classes="grow")
+                reload = Tag(
+                    "button",
+                    "Reload",
+                    "btn",
+                    type="button",
+                    data_icon="refresh",
+                    title="Read the groups again",
+                )
+            Tag(
+                "p", "Failed jobs grouped by what went wrong. Recovery: how often a retry after this error has worked.",
+                "muted lead",
+            )  # fmt: skip
+            self._wait = Tag("div", classes="hidden")
+            with self._wait:
+                for _ in range(4):
+                    Tag("div", classes="card failure skeleton-line", style="height:80px")
+            self._list = Tag("ul", classes="failures", aria_label="Failures")
+            self._more = Tag("button", "Show more", "hidden", type="button")
+            self._empty = Empty()
+        self._newer.on("click", self.reload, args=[])
+        reload.on("click", self.reload, args=[])
+        self._more.on("click", self._show_more, args=[])
+
+    async def begin(self) -> None:
+        """Reads and draws; with skeletons first, where reading takes a while."""
+        self.open()
+        reading = asyncio.gather(self.reload(), self.show_figures())
+        done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
+        if not done:
+            self._wait.dress("failures")
+
+    async def reload(self) -> None:
+        """Everything anew, in the order of now."""
+
+        async def work(_: Actor) -> None:
+            groups = await self._read()
+            if self.ended:
+                return
+            self._groups = groups
+            self._cards.clear()
+            self._list.clear()
+            self._show_more()
+            self._newer.dress("hidden")
+            if not groups:
+                self._empty.say(
+                    "Nothing has failed", "Failed jobs stand here, grouped by what went wrong.",
+                    icon="sentiment_satisfied", link=("All jobs", self.visit.link("/")),
+                )  # fmt: skip
+            else:
+                self._empty.hide()
+
+        await self.do(work, trouble="The failures could not be read.")
+        self._wait.dress("hidden")
+
+    async def refresh(self) -> None:
+        """Figures anew, where they stand; not oftener than every few seconds."""
+        if self._waits:
+            return
+        self._waits = True
+        try:
+            await asyncio.sleep(max(self._read_at + _EVERY_SECONDS - monotonic(), 0))
+        finally:
+            self._waits = False
+        if self.ended or self.client.is_deleted:
+            return
+        now = {_key(group): group for group in await self._read()}
+        if not self._groups and now:
+            await self.reload()
+            return
+        for group in self._groups[: len(self._cards)]:
+            card = self._cards[_key(group)]
+            card.show(now.get(_key(group)) or _over(group))
+        new = len(now.keys() - {_key(group) for group in self._groups})
+        self._newer.say(f"{wording.plural(new, 'new failure')}")
+        self._newer.dress("btn small" if new else "hidden")
+
+    async def _read(self) -> list[FailureGroup]:
+        desk, actor = self.visit.desk, self.actor
+        self._read_at = monotonic()
+        return await self.read_shared("failures", load=lambda: failure_groups(desk, actor))
+
+    def _show_more(self) -> None:
+        start = len(self._cards)
+        with self._list:
+            for group in self._groups[start : start + _PAGE]:
+                self._cards[_key(group)] = FailureCard(group, self._links(group))
+        left = len(self._groups) - len(self._cards)
+        self._more.say(f"Show more ({left})")
+        self._more.dress("btn" if left else "hidden")
+
+    def _links(self, group: FailureGroup) -> FailureLinks:
+        return FailureLinks(jobs=self.visit.link("/", q=f"kind:{group.kind} fingerprint:{group.fingerprint}"))
+
+
+def _key(group: FailureGroup) -> Key:
+    return group.kind, group.fingerprint
+
+
+def _over(group: FailureGroup) -> FailureGroup:
+    """The group when no job is in it any more."""
+    return replace(group, jobs=0)
