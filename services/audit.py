@@ -27,7 +27,7 @@ async def entries(
     """The workspace's entries, newest first, and where the next page starts.
 
     Raises:
-        Forbidden: only admins and operators read the log.
+        Forbidden: a member, who sees only their own jobs, does not read the log.
     """
     actor.require_overview()
     query = sa.select(AuditEntry).where(col(AuditEntry.workspace_id) == actor.workspace_id)

@@ -33,6 +33,7 @@ _RENEW_EVERY = 3
 _PLACES = (
     ("Jobs", "view_list", "/", False),
     ("Failures", "bug_report", "/failures", False),
+    ("Audit log", "history", "/audit", True),
 )
 STIRRED_SECONDS = 0.7
 SHARED_SECONDS = 0.5

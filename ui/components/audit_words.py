@@ -1,0 +1,39 @@
+"""What stands in the audit log, in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.models import AuditEntry
+
+_VERBS = {
+    "job.submit": "submitted a job",
+    "job.retry": "retried a job",
+    "job.retry.reverted": "could not retry a job: the queue did not answer",
+    "job.cancel": "cancelled a job",
+    "job.start_now": "started a job before its time",
+    "job.stop_retrying": "stopped a waiting retry",
+    "job.delete": "deleted a job",
+    "batch.retry": "started a batch of retries",
+    "credits.grant": "changed the credits",
+    "member.add": "added a member",
+}
+
+
+def sentence(entry: AuditEntry) -> str:
+    """What was done: `retried a job`."""
+    return _VERBS.get(entry.action) or entry.action.replace(".", " ").replace("_", " ")
+
+
+def details(data: Mapping[str, Any]) -> str:
+    """The rest of an entry, shortly: `attempt 3 · cost 1 · after Worker lost`."""
+    said = [
+        f"{name.replace('_', ' ')} {_short(value)}"
+        for name, value in data.items()
+        if value not in (None, "", [])
+    ]
+    return " · ".join(said)
+
+
+def _short(value: Any) -> str:
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return text if len(text) <= 80 else f"{text[:79]}\N{HORIZONTAL ELLIPSIS}"
