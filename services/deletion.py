@@ -5,16 +5,17 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from services import audit, lifecycle
+from services import audit, lifecycle, lineage
 from services.access import Actor
 from services.desk import Desk
 from services.errors import ServiceUnavailable, StillActive
 from services.feed import Change
 from services.jobs import find_job
 from services.models import Artifact, Attempt, BatchSkip, Job, LogLine, Step
-from services.vocabulary import TERMINAL
+from services.vocabulary import TERMINAL, WAITING
 
 _PURGED_AT_ONCE = 200
 
@@ -34,11 +35,14 @@ async def delete(desk: Desk, actor: Actor, job_id: UUID) -> None:
         actor.require_change()
         if job.status not in TERMINAL:
             raise StillActive(current=job.status, version=job.version)
+        # Of the records whose place it took, too: nothing of the content may outlive it.
+        line = [job_id, *await lineage.forebears(session, job)]
         for content in (LogLine, Step):
-            await session.execute(sa.delete(content).where(col(content.job_id) == job_id))
+            await session.execute(sa.delete(content).where(col(content.job_id).in_(line)))
         await session.execute(sa.delete(BatchSkip).where(col(BatchSkip.batch_id) == job_id))
         said = {"error": None, "traceback": None, "advice": None}
-        await session.execute(sa.update(Attempt).where(col(Attempt.job_id) == job_id).values(**said))
+        await session.execute(sa.update(Attempt).where(col(Attempt.job_id).in_(line)).values(**said))
+        await lifecycle.bury_forebears(session, line[1:])
         audit.record(session, actor, "job.delete", job_id, kind=job.kind)
         return await lifecycle.bury(session, job, TERMINAL)
 
@@ -60,7 +64,7 @@ async def purge_deleted(desk: Desk, job_id: UUID | None = None) -> int:
     query = (
         sa.select(Artifact)
         .join(Job, col(Job.id) == col(Artifact.job_id))
-        .where(col(Job.deleted_at).is_not(None))
+        .where(col(Job.deleted_at).is_not(None), sa.not_(_may_come_back()))
         .limit(_PURGED_AT_ONCE)
     )
     async with desk.db.read() as session:
@@ -74,3 +78,10 @@ async def purge_deleted(desk: Desk, job_id: UUID | None = None) -> int:
     row = sa.tuple_(col(Artifact.job_id), col(Artifact.attempt), col(Artifact.name))
     await desk.db.transact(lambda session: session.execute(sa.delete(Artifact).where(row.in_(keys))))
     return len(found)
+
+
+def _may_come_back() -> sa.ColumnElement[bool]:
+    """A record whose replacement no worker has yet: where its doorbell cannot be rung, the old one is there again."""
+    newer = aliased(Job)
+    waits = col(newer.status).in_(WAITING), col(newer.deleted_at).is_(None)
+    return sa.exists().where(col(newer.id) == col(Job.replaced_by), *waits)

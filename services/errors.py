@@ -94,6 +94,12 @@ class StillActive(Conflict):
     """The job is {current}: cancel it first."""
 
 
+class JobReplaced(Conflict):
+    """Somebody else was first: a new job took this one's place, and it is {current} now."""
+
+    # `replaced_by` in the data names it; whoever only wants to read is sent there.
+
+
 class Invalid(MulliganError):
     """{reason}"""
 

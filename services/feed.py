@@ -40,6 +40,8 @@ class Change(NamedTuple):
     version: int
     progress: float
     step: str | None
+    replaced_by: UUID | None = None
+    """The job that took this one's place; this one is not to be seen any more."""
 
     @classmethod
     def of(cls, job: Job) -> "Change":
@@ -192,7 +194,7 @@ def _entries(answer: Any) -> Sequence[tuple[str, dict[Any, Any]]]:
 
 
 def _row(change: Change) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "id": change.id.hex,
         "workspace_id": change.workspace_id.hex,
         "owner_id": change.owner_id.hex,
@@ -201,6 +203,9 @@ def _row(change: Change) -> dict[str, Any]:
         "progress": change.progress,
         "step": change.step,
     }
+    if change.replaced_by:
+        row["replaced_by"] = change.replaced_by.hex
+    return row
 
 
 def _changes(fields: dict[Any, Any]) -> tuple[Change, ...]:
@@ -214,6 +219,7 @@ def _changes(fields: dict[Any, Any]) -> tuple[Change, ...]:
             c["version"],
             c["progress"],
             c["step"],
+            UUID(c["replaced_by"]) if "replaced_by" in c else None,
         )
         for c in json.loads(payload)
     )

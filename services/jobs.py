@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import audit, lifecycle
+from services import audit, lifecycle, lineage
 from services import credits as ledger
 from services.access import Actor
 from services.desk import Desk
-from services.errors import Conflict, JobNotFound, NotFound
+from services.errors import Conflict, NotFound
 from services.feed import Change
 from services.models import Artifact, Attempt, Job, LogLine, Step, Upload, User
 from services.submission import ring
@@ -27,7 +27,7 @@ class JobDetail:
 
     job: Job
     attempts: list[Attempt]
-    """Newest first."""
+    """Newest first; of the jobs whose place it took, too."""
     steps: list[Step]
     """Of the latest attempt that was not void, in order."""
     artifacts: list[Artifact]
@@ -64,16 +64,21 @@ def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
 
 
 async def find_job(session: AsyncSession, actor: Actor, job_id: UUID) -> Job:
-    """The job in the caller's session. Raises JobNotFound, also for what is not the actor's to see."""
+    """The job in the caller's session.
+
+    Raises:
+        JobNotFound: there is none, or none that is the actor's to see.
+        JobReplaced: another took its place.
+    """
     query = sa.select(Job).where(col(Job.id) == job_id, *actor.visible())
     job = (await session.scalars(query)).one_or_none()
     if job is None:
-        raise JobNotFound
+        raise await lineage.missing(session, job_id, actor)
     return job
 
 
 async def get_job(desk: Desk, actor: Actor, job_id: UUID) -> Job:
-    """A job. Raises JobNotFound, also for what is not the actor's to see."""
+    """A job. Raises JobNotFound, also for what is not the actor's to see, and JobReplaced."""
     async with desk.db.read() as session:
         return await find_job(session, actor, job_id)
 
@@ -85,18 +90,33 @@ async def read_jobs(desk: Desk, actor: Actor, ids: Iterable[UUID]) -> list[Job]:
         return list((await session.scalars(query)).all())
 
 
+async def replacements(desk: Desk, actor: Actor, ids: Iterable[UUID]) -> dict[UUID, Job]:
+    """The jobs that took the place of these, where the actor sees them: what a page shows instead."""
+    async with desk.db.read() as session:
+        found = await lineage.newest(session, ids)
+    return {
+        old: job
+        for old, job in found.items()
+        if job.deleted_at is None and actor.sees(job.workspace_id, job.owner_id)
+    }
+
+
 async def job_detail(desk: Desk, actor: Actor, job_id: UUID) -> JobDetail:
-    """A job with its attempts, steps and artifacts. Raises JobNotFound."""
+    """A job with its attempts, steps and artifacts. Raises JobNotFound, JobReplaced."""
     async with desk.db.read() as session:
         job = await find_job(session, actor, job_id)
+        line = [job.id, *await lineage.forebears(session, job, lineage.MOST_FOREBEARS)]
         attempts = (
-            sa.select(Attempt).where(col(Attempt.job_id) == job_id).order_by(col(Attempt.number).desc())
+            sa.select(Attempt).where(col(Attempt.job_id).in_(line)).order_by(col(Attempt.number).desc())
         )
         history = list((await session.scalars(attempts.limit(_LIST_LIMIT))).all())
-        ran = next((a.number for a in history if not a.void), job.attempt)
+        ran = next((a for a in history if not a.void), None)
         steps = (
             sa.select(Step)
-            .where(col(Step.job_id) == job_id, col(Step.attempt) == ran)
+            .where(
+                col(Step.job_id) == (ran.job_id if ran else job_id),
+                col(Step.attempt) == (ran.number if ran else job.attempt),
+            )
             .order_by(col(Step.position))
         )
         return JobDetail(

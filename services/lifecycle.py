@@ -18,11 +18,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services import lineage
 from services.database import db_now, rows_json
 from services.errors import Conflict, JobNotFound
 from services.failures import Failure
 from services.feed import Change
-from services.models import Attempt, Job, Step, words
+from services.models import Attempt, Job, Step, now, words
 from services.queue import Doorbell
 from services.statements import Statements, statements
 from services.vocabulary import RETRIES, WAITING, FailureType, Status, StepStatus, Trigger
@@ -40,6 +41,18 @@ _CLEARED: dict[str, Any] = {
     "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
     "started_at": None, "finished_at": None, "due_at": None,
 }  # fmt: skip
+
+# What nobody may read of a tombstone.
+_EMPTIED: dict[str, Any] = {
+    "title": "", "args": {}, "result": None, "error": None, "advice": None, "upload_id": None,
+    "idempotency_key": None, "output_attempt": None,
+}  # fmt: skip
+
+# What a record that takes another's place has of it; the rest is as with any new job.
+_INHERITED = (
+    "rank", "workspace_id", "owner_id", "kind", "title", "args", "upload_id", "version", "attempt", "retry_count",
+    "auto_retry_count", "max_retries", "priority", "made_from",
+)  # fmt: skip
 
 
 class Claim(NamedTuple):
@@ -334,6 +347,8 @@ class Requeue:
     counts: bool
     cost: int = 0
     from_step: str | None = None
+    replacement: UUID | None = None
+    """The id of the record that takes the job's place; None: the job goes on as it is."""
 
 
 async def requeue(session: AsyncSession, retry: Requeue) -> Job:
@@ -368,19 +383,53 @@ async def requeue(session: AsyncSession, retry: Requeue) -> Job:
     job = await _changed(session, change)
     if job is None:
         raise await _conflict(session, before.id)
-    session.add(
-        Attempt(
-            job_id=job.id,
-            number=job.attempt,
-            trigger=retry.trigger,
-            kind=job.kind,
-            requested_by=retry.requested_by,
-            from_step=retry.from_step,
-            cost=retry.cost,
-            after_fingerprint=before.fingerprint if retry.trigger in RETRIES else None,
-        )
-    )
+    session.add(_attempt_of(retry, job))
     return job
+
+
+async def replace(session: AsyncSession, retry: Requeue) -> Job:
+    """Queues a new record in the place of a job that has ended; the old one is hidden, with its history.
+
+    The numbers of attempts and versions go on from the old record's, so that both order the whole line.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    before = retry.before
+    if before in session:  # else the update's answer would overwrite what it was
+        session.expunge(before)
+    hide = (
+        sa.update(Job)
+        .where(
+            col(Job.id) == before.id,
+            col(Job.version) == before.version,
+            col(Job.status).in_(retry.allowed),
+            col(Job.deleted_at).is_(None),
+        )
+        .values(deleted_at=db_now(), replaced_by=retry.replacement, **_moved())
+        .returning(Job)
+    )
+    old = await _changed(session, hide)
+    if old is None:
+        raise await _conflict(session, before.id)
+    inherited = {name: getattr(old, name) for name in _INHERITED}
+    values = inherited | {
+        "id": retry.replacement, "replaces": old.id, "status": Status.QUEUED, "attempt": old.attempt + 1,
+        "retry_count": old.retry_count + (1 if retry.counts else 0), "created_at": db_now(),
+        "updated_at": db_now(), "queued_at": db_now(),
+    }  # fmt: skip
+    add = sa.insert(Job).values(**values, **_kick_values()).returning(Job)
+    job = (await session.scalars(add)).one()
+    session.add(_attempt_of(retry, job))
+    return job
+
+
+def _attempt_of(retry: Requeue, job: Job) -> Attempt:
+    return Attempt(
+        job_id=job.id, number=job.attempt, trigger=retry.trigger, kind=job.kind, requested_by=retry.requested_by,
+        from_step=retry.from_step, cost=retry.cost,
+        after_fingerprint=retry.before.fingerprint if retry.trigger in RETRIES else None,
+    )  # fmt: skip
 
 
 class Candidate(NamedTuple):
@@ -456,6 +505,38 @@ async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failur
             **ended,
         )
     return reverted
+
+
+async def revert_replace(session: AsyncSession, retry: Requeue, job: Job, failure: Failure) -> Job | None:
+    """As `revert_requeue`, where `job` took the place of another: it is gone as if it had never been, and the old
+    record is there again, with the void attempt. None: a worker, or somebody else, has the attempt already.
+    """
+    still = sa.select(col(Job.id)).where(
+        col(Job.id) == job.id, col(Job.attempt) == job.attempt, col(Job.status) == Status.QUEUED
+    )
+    if (await session.execute(still.with_for_update())).one_or_none() is None:
+        return None
+    for part in (Step, Attempt):
+        await session.execute(sa.delete(part).where(col(part.job_id) == job.id))
+    await session.execute(sa.delete(Job).where(col(Job.id) == job.id))
+    before = retry.before
+    said = {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
+    show = (
+        sa.update(Job)
+        .where(col(Job.id) == before.id, col(Job.replaced_by) == job.id)
+        .values(
+            deleted_at=None, replaced_by=None, attempt=job.attempt,
+            **(said if before.status is Status.FAILED else {}), **_moved(),
+        )
+        .returning(Job)
+    )  # fmt: skip
+    shown = (await session.scalars(show, execution_options=_FRESH)).one()
+    void = _attempt_of(retry, shown)
+    void.status, void.void, void.cost = Status.FAILED, True, 0
+    void.error, void.failure_type, void.advice = failure.message, failure.type, failure.advice
+    void.queued_at, void.finished_at = job.queued_at or job.created_at, now()
+    session.add(void)
+    return shown
 
 
 async def cancel(session: AsyncSession, job: Job, by: str) -> Job:
@@ -550,16 +631,21 @@ async def bury(session: AsyncSession, job: Job, allowed: frozenset[Status]) -> J
     change = (
         sa.update(Job)
         .where(col(Job.id) == job.id, col(Job.version) == job.version, col(Job.status).in_(allowed))
-        .values(
-            deleted_at=db_now(), title="", args={}, result=None, error=None, advice=None, upload_id=None,
-            idempotency_key=None, output_attempt=None, **_moved(),
-        )
+        .values(deleted_at=db_now(), **_EMPTIED, **_moved())
         .returning(Job)
-    )  # fmt: skip
+    )
     buried = await _changed(session, change)
     if buried is None:
         raise await _conflict(session, job.id)
     return buried
+
+
+async def bury_forebears(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    """Empties records that are hidden already, since another took their place."""
+    hidden = col(Job.id).in_(ids), col(Job.replaced_by).is_not(None)
+    await session.execute(
+        sa.update(Job).where(*hidden).values(**_EMPTIED), execution_options={"synchronize_session": False}
+    )
 
 
 def cancelled(by: str | None) -> Failure:
@@ -632,18 +718,16 @@ async def _interrupt(
     )
     if rescue:
         session.add(Attempt(job_id=job.id, number=job.attempt, trigger=Trigger.RESCUE, kind=job.kind))
-        await keep_steps(session, job.id, key.attempt, job.attempt, before=None)
+        await keep_steps(session, key, Claim(job.id, job.attempt), before=None)
     return job
 
 
-async def keep_steps(
-    session: AsyncSession, job_id: UUID, old: int, new: int, before: str | None
-) -> list[Step]:
+async def keep_steps(session: AsyncSession, old: Claim, new: Claim, before: str | None) -> list[Step]:
     """Gives attempt `new` the checkpoints of attempt `old`, those before the step `before` or all."""
     done = (StepStatus.COMPLETED, StepStatus.KEPT)
     query = (
         sa.select(Step)
-        .where(col(Step.job_id) == job_id, col(Step.attempt) == old, col(Step.status).in_(done))
+        .where(col(Step.job_id) == old.job_id, col(Step.attempt) == old.attempt, col(Step.status).in_(done))
         .where(col(Step.result).is_not(None))
         .order_by(col(Step.position))
     )
@@ -653,7 +737,7 @@ async def keep_steps(
             break
         kept.append(
             Step(
-                job_id=job_id, attempt=new, name=step.name, position=step.position, status=StepStatus.KEPT,
+                job_id=new.job_id, attempt=new.attempt, name=step.name, position=step.position, status=StepStatus.KEPT,
                 result=step.result, started_at=step.started_at, finished_at=step.finished_at,
             )
         )  # fmt: skip
@@ -695,7 +779,9 @@ async def _conflict(session: AsyncSession, job_id: UUID) -> Conflict | JobNotFou
         col(Job.id) == job_id, col(Job.deleted_at).is_(None)
     )
     row = (await session.execute(query)).one_or_none()
-    return Conflict(current=row.status, version=row.version) if row else JobNotFound()
+    if row is None:
+        return await lineage.missing(session, job_id)
+    return Conflict(current=row.status, version=row.version)
 
 
 def _moved() -> dict[str, Any]:

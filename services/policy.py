@@ -45,10 +45,17 @@ class Preparing:
 
 
 Undo = Callable[[], Awaitable[None]]
-"""Takes back what was prepared. Must not fail for what is already gone."""
+"""Takes back what was prepared, within 10 s. Must not fail for what is already gone."""
 
 Prepare = Callable[["Desk", "Job", Preparing], Awaitable[Undo]]
-"""Readies the outside for a retry before its transaction. May do I/O, and raises a `MulliganError` where it cannot."""
+"""Readies the outside for a retry before its transaction. May do I/O, and raises a `MulliganError` where it cannot.
+
+It has 10 s, and leaves nothing behind where it fails or is cancelled. A run must do without what was prepared, too: a
+retry that begins later, an automatic one and a rescue prepare nothing, and what is outside may be lost meanwhile.
+"""
+
+_KEPT = ("Title, owner, created time",)
+_KEPT_BY_REPLACEMENT = ("Title, owner, place in the list",)
 
 
 @dataclass(frozen=True)
@@ -125,12 +132,17 @@ class RetryPolicy:
     hopeless_after: int | None = None
     """A failure after which so many retries were tried and none recovered is not retried again, unless forced."""
     resets: tuple[str, ...] = ("Status", "Progress, error, finish time", "Output")
-    keeps: tuple[str, ...] = ("Title, owner, created time",)
+    keeps: tuple[str, ...] = _KEPT
     dialog: RetryDialog = field(default_factory=RetryDialog)
     auto: AutoRetry = field(default_factory=AutoRetry)
     rescues: int = 0
     """How often in a row an attempt whose worker was lost is followed by another by itself. A worker that stops
     orderly always hands its jobs back, whatever this says."""
+
+    def __post_init__(self) -> None:
+        """A record that takes another's place has a created time of its own."""
+        if self.mode is RetryMode.REPLACE and self.keeps is _KEPT:
+            object.__setattr__(self, "keeps", _KEPT_BY_REPLACEMENT)
 
     def cost_after(self, retries_used: int) -> int:
         """What the next retry costs, in credits."""

@@ -17,9 +17,10 @@ from services.failures import Failure
 from services.feed import Change
 from services.jobs import find_job
 from services.models import Attempt, Job
-from services.policy import RetryPolicy
+from services.policy import Preparing, RetryPolicy
+from services.preparing import Readied, ready
 from services.retry_plan import RetryPlan, StepChoice, make_plan
-from services.vocabulary import CreditReason, FailureType, Trigger
+from services.vocabulary import CreditReason, FailureType, RetryMode, Trigger
 
 __all__ = ["Odds", "Retried", "RetryPlan", "StepChoice", "plan_retry", "retry"]
 
@@ -36,6 +37,8 @@ class Retried:
 
     job: Job
     cost: int
+    replaced: UUID | None = None
+    """The record whose place `job` has taken."""
     message: str = "Job retry started successfully"
 
 
@@ -54,8 +57,9 @@ async def retry(
 ) -> Retried:
     """Gives a job another chance, exactly once.
 
-    The checks that need I/O come first. Then one transaction: the guarded transition, the new attempt, the kept steps,
-    the charge, the audit entry. Then the kick; if that fails, one compensating transaction takes everything back.
+    The checks that need I/O come first, and what the policy prepares outside. Then one transaction: the guarded
+    transition, the new attempt, the kept steps, the charge, the audit entry. Then the kick; if that fails, one
+    compensating transaction takes everything back. What was prepared is undone where no attempt comes of it.
 
     Args:
         version: the job's version that the caller saw. Another one since then is a Conflict.
@@ -71,24 +75,29 @@ async def retry(
     if plan.error is not None:
         raise plan.error
     policy = desk.kinds[plan.kind].policy
+    readied = await ready(desk, actor, plan, policy)
 
     async def work(session: AsyncSession) -> tuple[lifecycle.Requeue, Job]:
-        return await _requeue(session, actor, plan, policy)
+        return await _requeue(session, actor, plan, policy, readied.attempt)
 
-    decided, job = await desk.db.transact(work)
+    try:
+        decided, job = await desk.db.transact(work)
+    except BaseException:
+        await readied.undo()
+        raise
     try:
         await desk.queue.kick(lifecycle.doorbells([job]))
     except QueueUnavailable:
-        await _take_back(desk, actor, decided, job)
-    await desk.feed.publish([Change.of(job)])
-    return Retried(job, decided.cost)
+        await _take_back(desk, actor, decided, job, readied)
+    await desk.feed.publish(_changes(decided, job))
+    return Retried(job, decided.cost, replaced=job.replaces if decided.replacement else None)
 
 
 # --- carrying it out --------------------------------------------------------------------------------------------------
 
 
 async def _requeue(
-    session: AsyncSession, actor: Actor, plan: RetryPlan, policy: RetryPolicy
+    session: AsyncSession, actor: Actor, plan: RetryPlan, policy: RetryPolicy, attempt: Preparing
 ) -> tuple[lifecycle.Requeue, Job]:
     before = await find_job(session, actor, plan.job_id)
     if before.version != plan.version:
@@ -101,24 +110,36 @@ async def _requeue(
         counts=policy.counts,
         cost=plan.cost,
         from_step=plan.from_step,
+        replacement=attempt.job_id if policy.mode is RetryMode.REPLACE else None,
     )
-    job = await lifecycle.requeue(session, decided)
+    job = await (lifecycle.replace if decided.replacement else lifecycle.requeue)(session, decided)
     if plan.from_step:
-        await lifecycle.keep_steps(
-            session, job.id, await _last_run(session, job), job.attempt, plan.from_step
-        )
+        last = lifecycle.Claim(before.id, await _last_run(session, before.id, job.attempt))
+        await lifecycle.keep_steps(session, last, lifecycle.Claim(job.id, job.attempt), plan.from_step)
     if decided.cost:
         await ledger.post(
             session, job.workspace_id, -decided.cost, CreditReason.CHARGE,
             actor=actor.email, job_id=job.id, attempt=job.attempt,
         )  # fmt: skip
     audit.record(
-        session, actor, "job.retry", job.id, attempt=job.attempt, cost=decided.cost, after=before.error
-    )
+        session, actor, "job.retry", job.id, attempt=job.attempt, cost=decided.cost, after=before.error,
+        **({"replaced": str(before.id)} if decided.replacement else {}),
+    )  # fmt: skip
     return decided, job
 
 
-async def _take_back(desk: Desk, actor: Actor, decided: lifecycle.Requeue, job: Job) -> None:
+def _changes(decided: lifecycle.Requeue, job: Job) -> list[Change]:
+    """What pages learn: of the job, and of the record whose place it took."""
+    if decided.replacement is None:
+        return [Change.of(job)]
+    # Both changes raised the version by one.
+    gone = Change.of(decided.before)._replace(version=job.version, replaced_by=job.id)
+    return [Change.of(job), gone]
+
+
+async def _take_back(
+    desk: Desk, actor: Actor, decided: lifecycle.Requeue, job: Job, readied: Readied
+) -> None:
     """Undoes a retry whose doorbell could not be rung.
 
     Raises:
@@ -126,7 +147,8 @@ async def _take_back(desk: Desk, actor: Actor, decided: lifecycle.Requeue, job: 
     """
 
     async def work(session: AsyncSession) -> Job | None:
-        reverted = await lifecycle.revert_requeue(session, decided, job, _NOT_QUEUED)
+        revert = lifecycle.revert_replace if decided.replacement else lifecycle.revert_requeue
+        reverted = await revert(session, decided, job, _NOT_QUEUED)
         if reverted is not None:
             if decided.cost:
                 await ledger.post(
@@ -134,19 +156,21 @@ async def _take_back(desk: Desk, actor: Actor, decided: lifecycle.Requeue, job: 
                     actor=actor.email, note=_NOT_QUEUED.message, job_id=job.id, attempt=job.attempt,
                 )  # fmt: skip
             audit.record(
-                session, actor, "job.retry.reverted", job.id, attempt=job.attempt, refund=decided.cost
+                session, actor, "job.retry.reverted", reverted.id, attempt=job.attempt, refund=decided.cost
             )
         return reverted
 
     reverted = await desk.db.transact(work)
     if reverted is not None:
-        await desk.feed.publish([Change.of(reverted)])
+        await readied.undo()
+        gone = [Change.of(job)._replace(version=job.version + 1)] if decided.replacement else []
+        await desk.feed.publish([Change.of(reverted), *gone])
         raise QueueUnavailable(version=reverted.version, current=reverted.status)
 
 
-async def _last_run(session: AsyncSession, job: Job) -> int:
-    """The number of the attempt before this one that was not void."""
+async def _last_run(session: AsyncSession, job_id: UUID, attempt: int) -> int:
+    """The number of the job's attempt before this one that was not void."""
     query = sa.select(sa.func.max(col(Attempt.number))).where(
-        col(Attempt.job_id) == job.id, col(Attempt.number) < job.attempt, col(Attempt.void).is_(False)
+        col(Attempt.job_id) == job_id, col(Attempt.number) < attempt, col(Attempt.void).is_(False)
     )
     return (await session.scalars(query)).one() or 0

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import credits as ledger
+from services import lineage
 from services.access import Actor
 from services.desk import Desk
 from services.errors import (
@@ -33,7 +34,7 @@ from services.kinds import JobKind
 from services.models import Attempt, Job, Step, Upload
 from services.policy import Check, CheckResult, RetryDialog, RetryPolicy
 from services.sizes import human_size
-from services.vocabulary import FailureType, Status, StepStatus
+from services.vocabulary import FailureType, RetryMode, Status, StepStatus
 
 _CHECK_SECONDS = 5
 _PERMANENT = "This sort of failure comes back as long as nothing has changed"
@@ -54,9 +55,13 @@ class RetryPlan:
 
     job_id: UUID
     version: int
+    attempt: int
+    """The latest; a retry makes the next."""
     kind: str
     title: str
     status: Status
+    replaces: bool
+    """A retry puts a new record in this one's place."""
     allowed: bool
     error: MulliganError | None
     """Why not: what `retry` would raise."""
@@ -115,8 +120,9 @@ async def make_plan(
 async def _read(session: AsyncSession, desk: Desk, actor: Actor, job_id: UUID) -> _Facts:
     job = await find_job(session, actor, job_id)
     kind = desk.kinds[job.kind]
+    line = [job_id, *await lineage.forebears(session, job, lineage.MOST_FOREBEARS)]
     ran = sa.select(sa.func.max(col(Attempt.number)), sa.func.count()).where(
-        col(Attempt.job_id) == job_id, col(Attempt.void).is_(False)
+        col(Attempt.job_id).in_(line), col(Attempt.void).is_(False)
     )
     last, attempts = (await session.execute(ran)).one()
     steps = sa.select(Step).where(col(Step.job_id) == job_id, col(Step.attempt) == last)
@@ -275,7 +281,8 @@ def _plan(facts: _Facts, from_step: str | None) -> RetryPlan:
     refused = next((r for r in facts.results if r.blocking and not r.passed), None)
     cost = _cost(facts)
     return RetryPlan(
-        job_id=job.id, version=job.version, kind=job.kind, title=job.title, status=job.status,
+        job_id=job.id, version=job.version, attempt=job.attempt, kind=job.kind, title=job.title, status=job.status,
+        replaces=policy.mode is RetryMode.REPLACE,
         allowed=refused is None,
         error=(refused.error or Invalid(refused.message)) if refused else None,
         checks=facts.results,

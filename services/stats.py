@@ -47,8 +47,10 @@ async def stats(desk: Desk, actor: Actor) -> Stats:
     day_ago, month_ago = now() - timedelta(days=1), now() - timedelta(days=30)
     by_status = sa.select(col(Job.status), count).where(*seen).group_by(col(Job.status))
     by_kind = sa.select(col(Job.kind), count).where(*seen).group_by(col(Job.kind))
+    # A record that took another's place is the same job, as if it had been retried where it was.
     created = sa.select(count).select_from(Job).where(*ever, col(Job.created_at) > day_ago)
-    over = (col(Job.finished_at) > day_ago, col(Job.status).in_(TERMINAL))
+    created = created.where(col(Job.replaces).is_(None))
+    over = (col(Job.finished_at) > day_ago, col(Job.status).in_(TERMINAL), col(Job.replaced_by).is_(None))
     ended = sa.select(col(Job.status), count).where(*ever, *over).group_by(col(Job.status))
     retried = (
         sa.select(col(Attempt.status), count)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import audit, lifecycle
+from services import audit, lifecycle, lineage
 from services.access import Actor
 from services.desk import Desk
 from services.errors import Invalid, NotFound, QueueUnavailable
@@ -123,4 +123,6 @@ async def _by_idempotency_key(desk: Desk, actor: Actor, key: str) -> Job | None:
         col(Job.idempotency_key) == key,
     )
     async with desk.db.read() as session:
-        return (await session.scalars(query)).one_or_none()
+        job = (await session.scalars(query)).one_or_none()
+        # The key stays with the record that was made with it.
+        return (await lineage.newest(session, [job.id])).get(job.id, job) if job else None

@@ -11,7 +11,7 @@ from services.database import Database
 from services.desk import Desk
 from services.errors import MulliganError
 from services.lifecycle import Claim, Claimed
-from services.models import Artifact
+from services.models import Artifact, Job
 from services.storage import Storage
 from tasks.patience import with_patience
 
@@ -42,9 +42,11 @@ async def keep_artifact(db: Database, storage: Storage, artifact: Artifact, work
 
 
 async def purge_earlier(desk: Desk, claimed: Claimed) -> None:
-    """Removes what earlier attempts made and what is not the job's output any more."""
+    """Removes what earlier attempts made and what is not the job's output any more, also of a job it replaced."""
+    job_id = claimed.change.id
+    replaced = sa.select(col(Job.id)).where(col(Job.replaced_by) == job_id)
     stale = (
-        col(Artifact.job_id) == claimed.change.id,
+        (col(Artifact.job_id) == job_id) | col(Artifact.job_id).in_(replaced),
         col(Artifact.attempt) < claimed.attempt,
         col(Artifact.attempt).is_distinct_from(claimed.output_attempt),
     )

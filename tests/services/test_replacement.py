@@ -1,0 +1,329 @@
+"""A retry that puts a new record in the old one's place, with what a policy prepares outside, and takes back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services import credits as ledger
+from services import deletion, job_list, jobs, lifecycle, submission
+from services.access import Actor
+from services.desk import Desk
+from services.errors import (
+    Conflict,
+    InsufficientCredits,
+    JobNotFound,
+    JobReplaced,
+    QueueUnavailable,
+    ServiceUnavailable,
+)
+from services.failures import failure
+from services.job_list import JobQuery
+from services.lifecycle import Claim, Outcome
+from services.models import Artifact, Attempt, AuditEntry, Job, Step
+from services.policy import Preparing, RetryPolicy, Undo
+from services.retry import plan_retry, retry
+from services.stats import stats
+from services.vocabulary import FailureType, RetryMode, Role, Status, StepStatus, Trigger
+from tasks.output import purge_earlier
+from tests.support.desks import a_kind, a_person, open_desk
+from tests.support.valkey import ValkeyServer
+
+WORKER = "worker-1"
+BROKEN = failure("test.replaced", FailureType.TRANSIENT, "Connection reset", "Try again.")
+
+
+@dataclass
+class Outside:
+    """What a policy prepares: a marker file for each attempt."""
+
+    folder: Path
+    away: bool = False
+
+    async def prepare(self, desk: Desk, job: Job, coming: Preparing) -> Undo:
+        if self.away:
+            raise ServiceUnavailable("Failed to create aria2 task: it does not answer.")
+        marker = self.folder / f"{coming.job_id}-{coming.attempt}"
+        marker.touch()
+
+        async def undo() -> None:
+            marker.unlink(missing_ok=True)
+
+        return undo
+
+    def markers(self) -> list[str]:
+        """What stands prepared."""
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Outside:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    return Outside(folder)
+
+
+@pytest.fixture
+async def desk(database_url: str, redis_url: str, tmp_path: Path, outside: Outside) -> AsyncIterator[Desk]:
+    policy = RetryPolicy(mode=RetryMode.REPLACE, cost=1, limit=5, prepare=outside.prepare)
+    kinds = (
+        a_kind("test.replaced", policy=policy, steps=("fetch", "check")),
+        a_kind("test.prepared", policy=RetryPolicy(prepare=outside.prepare)),
+    )
+    async with open_desk(database_url, redis_url, tmp_path, *kinds) as desk:
+        yield desk
+
+
+async def read(desk: Desk, job_id: UUID) -> Job:
+    async with desk.db.read() as session:
+        return await session.get_one(Job, job_id)
+
+
+async def end(desk: Desk, job: Job, status: Status = Status.FAILED) -> Job:
+    said = BROKEN if status is Status.FAILED else None
+    async with desk.db.write() as session:
+        assert await lifecycle.claim(session, [Claim(job.id, job.attempt)], WORKER, 30)
+        assert await lifecycle.finish(session, [Outcome(job.id, job.attempt, status, said)], WORKER)
+    return await read(desk, job.id)
+
+
+async def failed_job(desk: Desk, owner: Actor, kind: str = "test.replaced", **more: object) -> Job:
+    return await end(desk, await submission.submit(desk, owner, kind, {"n": 7}, **more))  # type: ignore[arg-type]
+
+
+async def attempts_of(desk: Desk, *ids: UUID) -> list[Attempt]:
+    query = sa.select(Attempt).where(col(Attempt.job_id).in_(ids)).order_by(col(Attempt.number))
+    async with desk.db.read() as session:
+        return list((await session.scalars(query)).all())
+
+
+class TestReplace:
+    async def test_a_new_record_takes_over_and_the_old_one_goes(self, desk: Desk, outside: Outside) -> None:
+        dana = await a_person(desk, credits=5)
+        older, old, newer = [
+            await failed_job(desk, dana, title=title, max_retries=3) for title in ("A", "B", "C")
+        ]
+        done = await retry(desk, dana, old.id, version=old.version)
+        new = done.job
+        assert (done.replaced, done.cost) == (old.id, 1)
+        assert new.id != old.id
+        kept = ("rank", "workspace_id", "owner_id", "kind", "title", "args", "max_retries", "priority")
+        assert [getattr(new, name) for name in kept] == [getattr(old, name) for name in kept]
+        assert (new.status, new.attempt, new.retry_count, new.replaces) == (Status.QUEUED, 2, 1, old.id)
+        assert new.version > old.version
+        assert new.created_at > old.created_at
+        assert (new.error, new.fingerprint, new.finished_at) == (None, None, None)
+        gone = await read(desk, old.id)
+        assert gone.deleted_at
+        assert (gone.status, gone.replaced_by, gone.error) == (Status.FAILED, new.id, old.error)
+        page = await job_list.list_jobs(desk, dana, JobQuery())
+        assert [job.id for job in page.items] == [newer.id, new.id, older.id]
+        assert outside.markers() == [f"{new.id}-2"]
+        assert await ledger.balance(desk, dana) == 4
+
+    async def test_its_attempt_is_charged_counts_for_the_odds_and_is_audited(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=5)
+        old, other = await failed_job(desk, dana), await failed_job(desk, dana)
+        new = (await retry(desk, dana, old.id)).job
+        (attempt,) = await attempts_of(desk, new.id)
+        assert (attempt.number, attempt.trigger, attempt.requested_by, attempt.cost) == (
+            2, Trigger.MANUAL, dana.name, 1,
+        )  # fmt: skip
+        assert attempt.after_fingerprint == BROKEN.fingerprint
+        await end(desk, new, Status.COMPLETED)
+        odds = (await plan_retry(desk, dana, other.id)).odds
+        assert odds
+        assert (odds.succeeded, odds.tried) == (1, 1)
+        async with desk.db.read() as session:
+            query = sa.select(AuditEntry).where(col(AuditEntry.action) == "job.retry")
+            entry = (await session.scalars(query)).one()
+        assert (entry.job_id, entry.data["replaced"]) == (new.id, str(old.id))
+
+    async def test_a_line_of_records_reads_as_one_history(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=5)
+        first = await failed_job(desk, dana, idempotency_key="once")
+        second = await end(desk, (await retry(desk, dana, first.id)).job)
+        third = await end(desk, (await retry(desk, dana, second.id)).job)
+        detail = await jobs.job_detail(desk, dana, third.id)
+        assert [(a.number, a.job_id) for a in detail.attempts] == [
+            (3, third.id), (2, second.id), (1, first.id),
+        ]  # fmt: skip
+        plan = await plan_retry(desk, dana, third.id)
+        assert "3 earlier attempts" in plan.keeps
+        assert (plan.retries_used, plan.retries_left, plan.replaces) == (2, 3, True)
+        # Old addresses lead to the newest, also over several steps; the key is still good for the same job.
+        for old in (first, second):
+            with pytest.raises(JobReplaced) as led:
+                await jobs.get_job(desk, dana, old.id)
+            assert led.value.data["replaced_by"] == third.id
+            with pytest.raises(Conflict):
+                await retry(desk, dana, old.id)
+        assert set(await jobs.replacements(desk, dana, [first.id, second.id, third.id])) == {
+            first.id,
+            second.id,
+        }
+        again = await submission.submit(desk, dana, "test.replaced", {"n": 7}, idempotency_key="once")
+        assert again.id == third.id
+        figures = await stats(desk, dana)
+        assert (figures.last_day.created, figures.last_day.failed) == (1, 1)
+
+    async def test_whoever_may_not_see_it_is_led_nowhere(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=5)
+        old = await failed_job(desk, dana)
+        await retry(desk, dana, old.id)
+        for stranger in (await a_person(desk, Role.MEMBER), await a_person(desk, workspace="elsewhere")):
+            with pytest.raises(JobNotFound):
+                await jobs.get_job(desk, stranger, old.id)
+            assert await jobs.replacements(desk, stranger, [old.id]) == {}
+
+    async def test_from_a_step_the_new_record_has_what_the_old_one_kept(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=5)
+        old = await failed_job(desk, dana)
+        step = Step(
+            job_id=old.id,
+            attempt=1,
+            name="fetch",
+            position=0,
+            status=StepStatus.COMPLETED,
+            result={"value": 1},
+        )
+        async with desk.db.write() as session:
+            session.add(step)
+        new = (await retry(desk, dana, old.id, from_step="check")).job
+        steps = (await jobs.job_detail(desk, dana, new.id)).steps
+        assert [(s.job_id, s.name, s.status, s.attempt) for s in steps] == [
+            (new.id, "fetch", StepStatus.KEPT, 2)
+        ]
+
+    async def test_deleting_it_leaves_nothing_of_the_forebears_content(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=5)
+        old = await failed_job(desk, dana)
+        new = await end(desk, (await retry(desk, dana, old.id)).job)
+        await deletion.delete(desk, dana, new.id)
+        for job in (await read(desk, old.id), await read(desk, new.id)):
+            assert (job.title, job.args, job.error) == ("", {}, None)
+        assert [attempt.error for attempt in await attempts_of(desk, old.id, new.id)] == [None, None]
+        with pytest.raises(JobNotFound):
+            await jobs.get_job(desk, dana, old.id)
+
+    async def test_the_old_output_stays_until_a_worker_has_the_new_attempt(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=5)
+        old = await failed_job(desk, dana)
+        async with desk.db.write() as session:
+            session.add(
+                Artifact(
+                    job_id=old.id,
+                    attempt=1,
+                    name="a",
+                    size=1,
+                    content_type="text/plain",
+                    storage_key="artifacts/a",
+                )
+            )
+        new = (await retry(desk, dana, old.id)).job
+        assert await deletion.purge_deleted(desk) == 0
+        async with desk.db.write() as session:
+            claimed = await lifecycle.claim(session, [Claim(new.id, 2)], WORKER, 30)
+        await purge_earlier(desk, claimed[Claim(new.id, 2)])
+        async with desk.db.read() as session:
+            assert (await session.scalars(sa.select(Artifact))).all() == []
+
+
+class TestExactlyOnce:
+    async def test_fifty_at_once_give_one_new_record_and_leave_one_marker(
+        self, desk: Desk, outside: Outside
+    ) -> None:
+        dana = await a_person(desk, credits=50)
+        old = await failed_job(desk, dana)
+        answers = await asyncio.gather(
+            *(retry(desk, dana, old.id, version=old.version) for _ in range(50)), return_exceptions=True
+        )
+        won = [answer for answer in answers if not isinstance(answer, BaseException)]
+        lost = [answer for answer in answers if isinstance(answer, Conflict)]
+        assert (len(won), len(lost)) == (1, 49)
+        assert any(answer.data.get("replaced_by") == won[0].job.id for answer in lost)
+        assert outside.markers() == [f"{won[0].job.id}-2"]
+        assert (await job_list.list_jobs(desk, dana, JobQuery())).total == 1
+        assert await ledger.balance(desk, dana) == 49
+
+
+class TestTakenBack:
+    async def test_without_a_queue_the_old_record_is_there_again(
+        self, desk: Desk, outside: Outside, valkey: ValkeyServer
+    ) -> None:
+        dana = await a_person(desk, credits=5)
+        old = await failed_job(desk, dana)
+        valkey.stop()
+        try:
+            with pytest.raises(QueueUnavailable):
+                await retry(desk, dana, old.id)
+        finally:
+            valkey.start()
+        again = await jobs.get_job(desk, dana, old.id)
+        assert (again.status, again.error) == (Status.FAILED, "Failed to re-queue task.")
+        assert (again.replaced_by, again.retry_count, again.finished_at) == (None, 0, old.finished_at)
+        assert (await job_list.list_jobs(desk, dana, JobQuery())).total == 1
+        assert await ledger.balance(desk, dana) == 5
+        first, void = await attempts_of(desk, old.id)
+        assert (first.error, void.void, void.cost) == (BROKEN.message, True, 0)
+        assert outside.markers() == []
+        # The void attempt's number is used.
+        new = (await retry(desk, dana, old.id)).job
+        assert (new.attempt, outside.markers()) == (3, [f"{new.id}-3"])
+        assert await ledger.balance(desk, dana) == 4
+
+    async def test_a_message_that_arrived_after_all_stands(self, desk: Desk, outside: Outside) -> None:
+        dana = await a_person(desk, credits=5)
+        old = await failed_job(desk, dana)
+
+        class Late:
+            """Rings, lets a worker claim, and only then says that it could not."""
+
+            async def kick(self, doorbells: list[object]) -> None:
+                async with desk.db.write() as session:
+                    keys = [Claim(bell.job_id, bell.attempt) for bell in doorbells]  # type: ignore[attr-defined]
+                    assert await lifecycle.claim(session, keys, WORKER, 30)
+                raise QueueUnavailable
+
+            async def backlog(self) -> int:
+                return 0
+
+        new = (await retry(replace(desk, queue=Late()), dana, old.id)).job  # type: ignore[arg-type]
+        assert (await jobs.get_job(desk, dana, new.id)).status is Status.RUNNING
+        assert outside.markers() == [f"{new.id}-2"]
+
+    @pytest.mark.parametrize("kind", ["test.replaced", "test.prepared"])
+    async def test_what_cannot_be_prepared_changes_nothing(
+        self, desk: Desk, outside: Outside, kind: str
+    ) -> None:
+        dana = await a_person(desk, credits=5)
+        old = await failed_job(desk, dana, kind)
+        outside.away = True
+        with pytest.raises(ServiceUnavailable, match="Failed to create aria2 task"):
+            await retry(desk, dana, old.id)
+        assert await jobs.get_job(desk, dana, old.id) == old
+        assert len(await attempts_of(desk, old.id)) == 1
+
+    async def test_a_transaction_that_fails_takes_the_preparation_back(
+        self, desk: Desk, outside: Outside
+    ) -> None:
+        dana = await a_person(desk, credits=1)
+        first, second = await failed_job(desk, dana), await failed_job(desk, dana)
+        answers = await asyncio.gather(
+            *(retry(desk, dana, job.id) for job in (first, second)), return_exceptions=True
+        )
+        assert sum(isinstance(answer, InsufficientCredits) for answer in answers) == 1
+        assert len(outside.markers()) == 1
+        assert (await job_list.list_jobs(desk, dana, JobQuery())).total == 2
+
+    async def test_in_place_it_is_prepared_under_the_job_s_own_id(self, desk: Desk, outside: Outside) -> None:
+        dana = await a_person(desk)
+        job = await failed_job(desk, dana, "test.prepared")
+        done = await retry(desk, dana, job.id)
+        assert (done.job.id, done.replaced) == (job.id, None)
+        assert outside.markers() == [f"{job.id}-2"]
