@@ -141,3 +141,22 @@ async def test_pages_by_key_and_by_keyboard(visit: Open, submit: Submit, flag: P
     await page.locator("tr[data-job-id]").nth(1).focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="paged 25")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_keys_are_listed_and_lead_from_page_to_page(visit: Open, scheme: str) -> None:
+    page = await visit("/", scheme=scheme)
+    await expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    await page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    await expect(keys).to_contain_text("Next row")
+    await require_accessible(page)
+    await page.keyboard.press("Escape")
+    await expect(keys).to_have_count(0)
+    await page.keyboard.press("g")
+    await page.keyboard.press("f")
+    await expect(page.get_by_role("heading", name="Failures")).to_be_visible()
+    await page.get_by_role("button", name="Reload").focus()
+    await page.keyboard.press("g")
+    await page.keyboard.press("n")
+    await expect(page).to_have_url("/new")

@@ -8,6 +8,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from nicegui import Client, background_tasks, ui
+from nicegui.events import KeyEventArguments
 
 from services import credits as ledger
 from services import people, workers
@@ -17,6 +18,7 @@ from services.feed import Change
 from services.models import Job
 from ui.components.element import Tag
 from ui.components.frame import Frame, FrameView, Place
+from ui.components.shortcuts import DIALOGS, JOB, JOBS, KeyGroup, ShortcutsDialog
 from ui.live import scope_of
 from ui.pages.password import PasswordDialog
 from ui.visit import Visit
@@ -35,6 +37,8 @@ _PLACES = (
     ("Failures", "bug_report", "/failures", False),
     ("Audit log", "history", "/audit", True),
 )
+_GO_SECONDS = 1.5
+"""After `g`, how long the letter of a page may take."""
 STIRRED_SECONDS = 0.7
 SHARED_SECONDS = 0.5
 
@@ -52,6 +56,9 @@ class OpenPage:
         self._ended = False
         self.frame = Frame(_frame_view(visit, place), self._ask_password)
         self._password: PasswordDialog | None = None
+        self._shortcuts: ShortcutsDialog | None = None
+        self._going_until = 0.0
+        ui.keyboard(self._on_way_key, repeating=False, ignore=["input", "select", "textarea"])
         self.frame.connected(live=visit.web.live.live)
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -149,6 +156,31 @@ class OpenPage:
         self.frame.toasts.success("The password was set. Other browsers are signed out.")
         return None
 
+    # --- keys ---------------------------------------------------------------------------------------------------------
+
+    def _on_way_key(self, event: KeyEventArguments) -> None:
+        """The keys of every page: `?` shows them all, `g` and a letter go to a page."""
+        mods = event.modifiers
+        if not event.action.keydown or mods.ctrl or mods.alt or mods.meta or self.ended:
+            return
+        key = str(event.key.name).lower()
+        if key == "?":
+            self._show_shortcuts()
+        elif key == "g":
+            self._going_until = time.monotonic() + _GO_SECONDS
+        elif time.monotonic() < self._going_until:
+            self._going_until = 0.0
+            if path := _ways(self.actor).get(key):
+                ui.navigate.to(self.visit.link(path[1]))
+
+    def _show_shortcuts(self) -> None:
+        if self._shortcuts is None:
+            ways = [(f"g {letter}", name) for letter, (name, _) in _ways(self.actor).items()]
+            everywhere = KeyGroup("Everywhere", [("?", "This list"), *ways])
+            with self.frame.main:
+                self._shortcuts = ShortcutsDialog([everywhere, JOBS, JOB, DIALOGS])
+        self._shortcuts.open()
+
     # --- figures ------------------------------------------------------------------------------------------------------
 
     async def show_figures(self) -> None:
@@ -226,6 +258,16 @@ def _unwrap(client: Client) -> None:
     slot = client.content.parent_slot
     if slot is not None:
         slot.parent.tag = "div"
+
+
+def _ways(actor: Actor) -> dict[str, tuple[str, str]]:
+    """The letter of each page that this person has, its name and path."""
+    ways = {
+        name[0].lower(): (name, path)
+        for name, _, path, overview in _PLACES
+        if actor.sees_all_jobs or not overview
+    }
+    return ways | ({"n": ("New job", "/new")} if actor.may_change else {})
 
 
 def _frame_view(visit: Visit, place: str) -> FrameView:
