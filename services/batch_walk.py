@@ -30,7 +30,7 @@ from services.lifecycle import Candidate, Claim, Requeued
 from services.models import Batch, Job, Membership, User, Workspace
 from services.queue import Doorbell
 from services.statements import statements
-from services.vocabulary import Status
+from services.vocabulary import Priority, Status
 
 CHUNK = 1_000
 _PUBLISHED_TOGETHER = 250
@@ -99,7 +99,9 @@ async def advance(desk: Desk, held: Claim, worker: str, selection: Selection) ->
 async def tell(desk: Desk, requeued: dict[UUID, Requeued]) -> None:
     """Rings, and lets pages know. What fails here is made good: housekeeping rings again, pages read again."""
     with suppress(QueueUnavailable):
-        await desk.queue.kick([Doorbell(job_id, new.attempt, bulk=True) for job_id, new in requeued.items()])
+        await desk.queue.kick(
+            [Doorbell(job_id, new.attempt, new.kind, Priority.LOW) for job_id, new in requeued.items()]
+        )
     changes = [new.change for new in requeued.values()]
     for start in range(0, len(changes), _PUBLISHED_TOGETHER):
         await desk.feed.publish(changes[start : start + _PUBLISHED_TOGETHER])

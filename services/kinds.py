@@ -5,6 +5,7 @@ A kind of one's own is one Python file, named in `MULLIGAN_KINDS`; see `docs/fea
 
 import importlib
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic_core import to_jsonable_python
 from services.errors import Invalid
 from services.failures import JobError
 from services.policy import RetryPolicy
+from services.queue import DEFAULT_QUEUE
 from services.settings import SettingsError
 
 __all__ = [
@@ -75,6 +77,9 @@ class JobContext(Protocol):
         """Keeps a file as the job's output under a name. It shows once the attempt has completed."""
 
 
+# It becomes a part of a key of Redis.
+_ENGINE = re.compile(r"[a-z0-9._-]{1,50}")
+
 Run = Callable[[JobContext, Any], Awaitable[dict[str, Any] | None]]
 R = TypeVar("R", bound=Callable[..., Any])
 
@@ -106,6 +111,11 @@ class JobKind:
     """The argument that names the upload which is the job's input."""
     title_from: Callable[[Any], str | None] = lambda _args: None
     """A title made from the arguments, where the submitter gives none."""
+
+    @property
+    def queue(self) -> str:
+        """Where its doorbells ring: workers that have all it needs listen there."""
+        return "+".join(sorted(set(self.needs))) or DEFAULT_QUEUE
 
     def parse_args(self, args: dict[str, Any]) -> BaseModel:
         """Arguments as the kind's model.
@@ -169,6 +179,8 @@ class KindRegistry:
             raise SettingsError(f"kind {kind.name!r}: per_worker must be 1 or more")
         if kind.concurrency is not None and kind.concurrency < 1:
             raise SettingsError(f"kind {kind.name!r}: concurrency must be 1 or more")
+        if wrong := [name for name in kind.needs if not _ENGINE.fullmatch(name)]:
+            raise SettingsError(f"kind {kind.name!r} needs an engine with an odd name: {wrong[0]!r}")
         if problems := kind.policy.problems():
             raise SettingsError(f"kind {kind.name!r} has an impossible retry policy: {'; '.join(problems)}")
         self._kinds[kind.name] = kind
@@ -176,6 +188,16 @@ class KindRegistry:
     def get(self, name: str) -> JobKind | None:
         """The kind of that name, or None where this process does not know it."""
         return self._kinds.get(name)
+
+    def queue_of(self, name: str) -> str:
+        """The queue of a kind; of one that this process does not know, the default one."""
+        kind = self._kinds.get(name)
+        return kind.queue if kind else DEFAULT_QUEUE
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """The queues of all kinds."""
+        return frozenset({DEFAULT_QUEUE, *(kind.queue for kind in self._kinds.values())})
 
     def __getitem__(self, name: str) -> JobKind:
         """Raises Invalid where there is none."""

@@ -9,7 +9,7 @@ function works inside the caller's transaction and does nothing outside it: ring
         └── run_at       └──retry── failed, timeout, … (as the kind's policy says)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -26,7 +26,7 @@ from services.feed import Change
 from services.models import Attempt, Job, Step, now, words
 from services.queue import Doorbell
 from services.statements import Statements, statements
-from services.vocabulary import RETRIES, WAITING, FailureType, Status, StepStatus, Trigger
+from services.vocabulary import RETRIES, WAITING, FailureType, Priority, Status, StepStatus, Trigger
 
 FIRST_KICK_AGAIN_SECONDS = 10
 _MOST_DOUBLINGS = 6
@@ -239,18 +239,25 @@ class Chores:
 
     due: bool
     lost: bool
-    unclaimed: bool
+    unclaimed: list[str]
+    """Kinds with jobs whose doorbell may have been lost."""
 
 
-async def chores(session: AsyncSession) -> Chores:
-    """A look that costs next to nothing: three probes of small indexes."""
+async def chores(session: AsyncSession, kinds: Sequence[str], limited: Collection[str] = ()) -> Chores:
+    """A look that costs next to nothing: probes of small indexes, one for each of `kinds`.
+
+    The doorbells of `limited` kinds are forgotten where no slot is free: whatever waits may need another.
+    """
     looks = (
         (_is(Status.SCHEDULED), col(Job.due_at) <= db_now()),
         (_is(Status.RUNNING), col(Job.lease_expires_at) < db_now()),
-        (_is(Status.QUEUED), col(Job.kick_due_at) < db_now()),
+        *(
+            (_is(Status.QUEUED), *((col(Job.kind) == kind,) if kind in limited else _unclaimed(kind)))
+            for kind in kinds
+        ),
     )
-    row = (await session.execute(sa.select(*(sa.exists().where(*look) for look in looks)))).one()
-    return Chores(bool(row[0]), bool(row[1]), bool(row[2]))
+    due, lost, *some = (await session.execute(sa.select(*(sa.exists().where(*look) for look in looks)))).one()
+    return Chores(bool(due), bool(lost), [kind for kind, found in zip(kinds, some, strict=True) if found])
 
 
 async def lost_leases(session: AsyncSession) -> list[Job]:
@@ -297,10 +304,14 @@ async def queue_due(session: AsyncSession) -> list[Job]:
     return jobs
 
 
-async def unclaimed(session: AsyncSession) -> list[Job]:
+async def unclaimed(session: AsyncSession, kinds: Iterable[str]) -> list[Job]:
     """Queued jobs whose doorbell may have been lost, each marked as rung again; twice as long until the next time."""
-    due = _batch(_is(Status.QUEUED), col(Job.kick_due_at) < db_now(), order=col(Job.kick_due_at))
-    jobs = (await session.scalars(sa.select(Job).where(col(Job.id).in_(due)))).all()
+    jobs: list[Job] = []
+    for kind in kinds:  # one by one, so that each goes by its index and sorts nothing
+        due = _batch(_is(Status.QUEUED), *_unclaimed(kind), order=col(Job.kick_due_at))
+        jobs += (await session.scalars(sa.select(Job).where(col(Job.id).in_(due)))).all()
+        if len(jobs) >= _BATCH:
+            break
     for kicks in {job.kicks for job in jobs}:
         ids = [job.id for job in jobs if job.kicks == kicks]
         wait = FIRST_KICK_AGAIN_SECONDS * 2 ** min(kicks, _MOST_DOUBLINGS)
@@ -309,7 +320,7 @@ async def unclaimed(session: AsyncSession) -> list[Job]:
             .where(col(Job.id).in_(ids), col(Job.status) == Status.QUEUED)
             .values(kick_due_at=db_now(wait), kicks=kicks + 1)
         )
-    return list(jobs)
+    return jobs
 
 
 # --- people's side ----------------------------------------------------------------------------------------------------
@@ -374,6 +385,8 @@ async def requeue(session: AsyncSession, retry: Requeue) -> Job:
             retry_count=col(Job.retry_count) + (1 if retry.counts else 0),
             output_attempt=None,
             queued_at=db_now(),
+            # Low is what a batch made of it. Of a single retry, somebody waits for the outcome.
+            priority=Priority.NORMAL if before.priority is Priority.LOW else before.priority,
             **_CLEARED,
             **_kick_values(),
             **_moved(),
@@ -448,6 +461,7 @@ class Requeued(NamedTuple):
 
     attempt: int
     change: Change
+    kind: str
 
 
 async def requeue_many(
@@ -463,7 +477,7 @@ async def requeue_many(
         for c in candidates
     )
     rows = (await session.execute(texts.requeue, {"rows": chosen})).all()
-    requeued = {row.id: Requeued(row.attempt, _change(row)) for row in rows}
+    requeued = {row.id: Requeued(row.attempt, _change(row), row.kind) for row in rows}
     if requeued:
         attempts = rows_json(
             {"id": c.job_id.hex, "cost": c.cost, "fingerprint": c.fingerprint}
@@ -481,7 +495,8 @@ async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failur
     """
     before = retry.before
     restored = {
-        name: getattr(before, name) for name in (*_CLEARED, "retry_count", "output_attempt", "queued_at")
+        name: getattr(before, name)
+        for name in (*_CLEARED, "retry_count", "output_attempt", "queued_at", "priority")
     }
     if before.status is Status.FAILED:
         restored |= {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
@@ -655,7 +670,9 @@ def cancelled(by: str | None) -> Failure:
 
 def doorbells(jobs: Sequence[Job]) -> list[Doorbell]:
     """What to ring for queued jobs."""
-    return [Doorbell(job.id, job.attempt) for job in jobs if job.status is Status.QUEUED]
+    return [
+        Doorbell(job.id, job.attempt, job.kind, job.priority) for job in jobs if job.status is Status.QUEUED
+    ]
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
@@ -748,6 +765,10 @@ async def keep_steps(session: AsyncSession, old: Claim, new: Claim, before: str 
 def _is(status: Status) -> sa.ColumnElement[bool]:
     """The condition with the word in the statement's text: a bound parameter would hide the partial index."""
     return col(Job.status) == sa.bindparam(None, status, type_=words(Status), literal_execute=True)
+
+
+def _unclaimed(kind: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return col(Job.kind) == kind, col(Job.kick_due_at) < db_now()
 
 
 def _batch(*conditions: sa.ColumnElement[bool], order: Any) -> Any:

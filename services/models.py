@@ -268,6 +268,7 @@ class Job(SQLModel, table=True):
         sa.Index(
             "ix_job_queued_kind",
             "kind",
+            "priority",
             "queued_at",
             sqlite_where=sa.text("status = 'queued'"),
             postgresql_where=sa.text("status = 'queued'"),
@@ -286,6 +287,7 @@ class Job(SQLModel, table=True):
         ),
         sa.Index(
             "ix_job_unclaimed",
+            "kind",
             "kick_due_at",
             sqlite_where=sa.text("status = 'queued'"),
             postgresql_where=sa.text("status = 'queued'"),

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     retries_enabled: bool = True
     allow_private_urls: bool = False
     kinds: str = ""
+    concurrency: str = ""
 
     lease_seconds: float = Field(default=30, ge=2, le=3600)
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
@@ -86,6 +87,21 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("expected https://host, without the bucket")
         return value
+
+    @field_validator("concurrency")
+    @classmethod
+    def _limits(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            name, _, count = part.partition("=")
+            if not name.strip() or not count.strip().isdecimal() or int(count) < 1:
+                raise ValueError("expected KIND=COUNT, comma-separated, as resume.analyse=5,video.process=2")
+        return value
+
+    @cached_property
+    def concurrency_limits(self) -> dict[str, int]:
+        """Kinds of which only so many run at a time over all workers, whatever they declare."""
+        pairs = (part.partition("=") for part in self.concurrency.split(",") if part.strip())
+        return {name.strip(): int(count) for name, _, count in pairs}
 
     @cached_property
     def data_path(self) -> Path:

@@ -17,7 +17,12 @@ _FORGET_SECONDS = 24 * 3600
 
 async def beat(session: AsyncSession, worker: Worker) -> None:
     """Says that a worker is here. Its row is made at the first beat."""
-    values: dict[str, Any] = {"running": worker.running, "engines": worker.engines, "seen_at": db_now()}
+    values: dict[str, Any] = {
+        "running": worker.running,
+        "engines": worker.engines,
+        "queues": worker.queues,
+        "seen_at": db_now(),
+    }
     change = (
         sa.update(Worker).where(col(Worker.name) == worker.name).values(**values).returning(col(Worker.name))
     )

@@ -1,23 +1,35 @@
 """What this worker can run, as its heartbeat tells."""
 
+import asyncio
 import logging
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
-from tasks.kinds import BUILT_IN
+from services.kinds import KindRegistry
+from services.queue import DEFAULT_QUEUE
 
 logger = logging.getLogger(__name__)
 
+_LIMIT_SECONDS = 10
 
-async def engines() -> dict[str, Any]:
+
+async def engines(modules: Iterable[str]) -> dict[str, Any]:
     """Engine name → version, or null where it is missing: what each kind's module says in `async def engines()`."""
     found: dict[str, Any] = {}
-    for module in BUILT_IN:
+    for module in modules:
         tell = getattr(import_module(module), "engines", None)
         if tell is None:
             continue
         try:
-            found |= await tell()
+            async with asyncio.timeout(_LIMIT_SECONDS):
+                found |= await tell()
         except Exception:
             logger.exception("%s cannot tell what it needs", module)
     return found
+
+
+def queues_of(kinds: KindRegistry, found: Mapping[str, Any]) -> frozenset[str]:
+    """The queues of the kinds that can run here: every engine that they need was found."""
+    here = {name for name, version in found.items() if version}
+    return frozenset({DEFAULT_QUEUE, *(kind.queue for kind in kinds if here.issuperset(kind.needs))})

@@ -3,20 +3,21 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services import lifecycle
+from services import lifecycle, slots
 from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.failures import Failure, failure
 from services.feed import Change
 from services.lifecycle import Claim
 from services.models import Job
+from services.queue import DEFAULT_QUEUE, Doorbell
 from services.uploads import prune_uploads
 from services.vocabulary import FailureType, Status
 from tasks.outage import Outage
@@ -41,8 +42,13 @@ class Housekeeping:
         self._desk = desk
         self._announcer = announcer
         self._outage = Outage("housekeeping", logger)
+        self._queues = frozenset({DEFAULT_QUEUE})
         self._trickle_at = monotonic() + _TRICKLE_SECONDS
         self._sweep_at = 0.0
+
+    def hears(self, queues: frozenset[str]) -> None:
+        """The queues that this worker listens to."""
+        self._queues = queues
 
     async def keep(self) -> None:
         """For ever, about once a second. A database or queue that is away is waited for."""
@@ -58,17 +64,21 @@ class Housekeeping:
     async def tick(self) -> None:
         """Does once what is to be done."""
         async with self._desk.db.read() as session:
-            chores = await lifecycle.chores(session)
+            chores = await lifecycle.chores(session, self._kinds, self._desk.limits.keys())
         if chores.due:
             await self._ring(await self._desk.db.transact(lifecycle.queue_due))
         if chores.lost:
             await self._end_lost()
-        if chores.unclaimed and await self._may_ring_again():
-            await self._ring(await self._desk.db.transact(lifecycle.unclaimed), changed=False)
+        if chores.unclaimed:
+            await self._ring_again(chores.unclaimed)
         if monotonic() >= self._sweep_at:
             self._sweep_at = monotonic() + _SWEEP_SECONDS
             await remove_leftovers(self._desk.db, self._work)
             await prune_uploads(self._desk)
+
+    @property
+    def _kinds(self) -> list[str]:
+        return [kind.name for kind in self._desk.kinds]
 
     @property
     def _work(self) -> Path:
@@ -87,6 +97,8 @@ class Housekeeping:
             for job in ended:
                 logger.warning("job %s: its worker was lost; it is %s now", job.id, job.status)
             await self._ring(ended)
+            # Also where there is a backlog: the slots of a worker that was killed are free now.
+            await self._ring_for_slots({job.kind for job in ended})
 
     async def _expire(self, session: AsyncSession, job: Job) -> Job | None:
         kind = self._desk.kinds.get(job.kind)
@@ -102,19 +114,36 @@ class Housekeeping:
         await session.refresh(ended)
         return ended
 
-    async def _may_ring_again(self) -> bool:
-        if await self._desk.queue.backlog() == 0:
-            return True
-        # A worker fleet that is always busy must not hide a lost doorbell for ever.
-        if monotonic() < self._trickle_at:
-            return False
-        self._trickle_at = monotonic() + _TRICKLE_SECONDS
-        return True
+    async def _ring_again(self, kinds: Sequence[str]) -> None:
+        """Rings for what may have been lost. Of limited kinds only for as many as have a slot."""
+        if not (may := await self._may_ring_again(kinds)):
+            return
+        limited = may & self._desk.limits.keys()
+        if others := sorted(may - limited):
+            jobs = await self._desk.db.transact(lambda session: lifecycle.unclaimed(session, others))
+            await self._ring(jobs, changed=False)
+        await self._ring_for_slots(limited)
+
+    async def _may_ring_again(self, kinds: Sequence[str]) -> set[str]:
+        """Those of the kinds in whose queue nothing waits. A true backlog must not be flooded."""
+        depths = await self._desk.queue.depths()
+        busy = {queue for queue, depth in depths.items() if depth}
+        # A worker fleet that is always busy must not hide a lost doorbell for ever. What nobody hears can wait.
+        if monotonic() >= self._trickle_at:
+            self._trickle_at = monotonic() + _TRICKLE_SECONDS
+            busy -= self._queues
+        return {kind for kind in kinds if self._desk.kinds.queue_of(kind) not in busy}
+
+    async def _ring_for_slots(self, kinds: Iterable[str]) -> None:
+        if limited := sorted(set(kinds) & self._desk.limits.keys()):
+            await self._kick(await slots.next_in_line(self._desk, limited))
 
     async def _ring(self, jobs: Sequence[Job], *, changed: bool = True) -> None:
         if changed:
             self._announcer.announce(map(Change.of, jobs))
-        bells = lifecycle.doorbells(jobs)
+        await self._kick(lifecycle.doorbells(jobs))
+
+    async def _kick(self, bells: Sequence[Doorbell]) -> None:
         if not bells:
             return
         try:

@@ -1,7 +1,7 @@
 """The doorbell of the workers, rung through the broker's stream: what services know as `JobQueue`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -9,9 +9,10 @@ from redis.exceptions import RedisError
 from taskiq.message import TaskiqMessage
 
 from services.errors import QueueUnavailable
+from services.kinds import KindRegistry, registry
 from services.queue import Doorbell
 from services.settings import Settings
-from tasks.stream import StreamBroker
+from tasks.stream import LANES, StreamBroker, stream_of
 
 TASK = "mulligan.run_job"
 
@@ -33,9 +34,10 @@ end
 class TaskiqQueue:
     """Rings doorbells within a time limit. Works in any process; listening is the workers' business."""
 
-    def __init__(self, broker: StreamBroker, timeout: float) -> None:
+    def __init__(self, broker: StreamBroker, timeout: float, kinds: KindRegistry) -> None:
         self._broker = broker
         self._timeout = timeout
+        self._kinds = kinds
         message = TaskiqMessage(
             task_id=_ID, task_name=TASK, labels={"ack_type": "manual"}, args=[_ID, _ATTEMPT], kwargs={}
         )
@@ -46,9 +48,9 @@ class TaskiqQueue:
         self._ring_many = broker.redis.register_script(_RING_MANY)
 
     @classmethod
-    def connect(cls, settings: Settings) -> Self:
+    def connect(cls, settings: Settings, kinds: KindRegistry = registry) -> Self:
         """A queue with a connection pool of its own, for the web process and the shell."""
-        return cls(StreamBroker(settings.effective_redis_url), settings.kick_timeout_seconds)
+        return cls(StreamBroker(settings.effective_redis_url), settings.kick_timeout_seconds, kinds)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -60,8 +62,11 @@ class TaskiqQueue:
         Raises:
             QueueUnavailable: the queue did not answer in time. Some of the messages may have arrived all the same.
         """
-        for stream, bulk in ((self._broker.queue_name, False), (self._broker.bulk_name, True)):
-            bells = [doorbell for doorbell in doorbells if doorbell.bulk is bulk]
+        streams: dict[str, list[Doorbell]] = {}
+        for bell in doorbells:
+            stream = stream_of(self._kinds.queue_of(bell.kind), bell.priority)
+            streams.setdefault(stream, []).append(bell)
+        for stream, bells in streams.items():
             for start in range(0, len(bells), _CHUNK):
                 async with self._in_time():
                     await self._ring(stream, bells[start : start + _CHUNK])
@@ -76,17 +81,29 @@ class TaskiqQueue:
             pipe.execute_command("XADD", stream, "*", b"data", self._encode(bell))
         await pipe.execute()
 
+    async def depths(self) -> Mapping[str, int]:
+        """How many doorbells no worker has answered yet, for each queue of the kinds known here.
+
+        Raises:
+            QueueUnavailable: the queue did not answer in time.
+        """
+        queues = sorted(self._kinds.queues)
+        async with self._in_time():
+            pipe = self._broker.redis.pipeline(transaction=False)
+            for queue in queues:
+                for lane in LANES:
+                    pipe.execute_command("XLEN", stream_of(queue, lane))
+            lengths = await pipe.execute()
+        lanes = len(LANES)
+        return {queue: sum(lengths[n * lanes : (n + 1) * lanes]) for n, queue in enumerate(queues)}
+
     async def backlog(self) -> int:
         """How many doorbells no worker has answered yet.
 
         Raises:
             QueueUnavailable: the queue did not answer in time.
         """
-        async with self._in_time():
-            pipe = self._broker.redis.pipeline(transaction=False)
-            for stream in self._broker.streams:
-                pipe.execute_command("XLEN", stream)
-            return sum(await pipe.execute())
+        return sum((await self.depths()).values())
 
     def _encode(self, doorbell: Doorbell) -> bytes:
         job_id, attempt = doorbell.job_id.hex.encode(), str(doorbell.attempt).encode()

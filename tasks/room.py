@@ -1,19 +1,25 @@
-"""Room for kinds of which a worker runs only some at a time (`JobKind.per_worker`); the others stay queued.
+"""Room for a claimed job: does this worker have what its kind needs, may another of the kind run here, and at all?
 
-A doorbell does not say its job's kind. So a claim finds out, and is undone where there is no room; from then on the
-kind of that attempt is known here, and nothing is asked of the database until a place is free. More in
+A message does not say its job's kind. So a claim finds out, and is undone where there is no room. More in
 `docs/features/worker.md`.
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from enum import Enum, auto
+from typing import NamedTuple
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services import slots
+from services.desk import Desk
 from services.errors import QueueUnavailable
-from services.kinds import KindRegistry
 from services.lifecycle import Claim, Claimed
-from services.queue import Doorbell, JobQueue
+from services.queue import DEFAULT_QUEUE, Doorbell
+
+logger = logging.getLogger(__name__)
 
 Ack = Callable[[], Awaitable[None]]
 
@@ -26,17 +32,28 @@ _MOST_WAITING = 64
 _MOST_KNOWN = 10_000
 
 
-@dataclass(frozen=True)
-class Full:
-    """The answer to a claim of a kind that this worker has no room for now."""
+class Lack(Enum):
+    """Why there is no room."""
+
+    HERE = auto()
+    """This worker runs as many of the kind as it may (`JobKind.per_worker`): the doorbell waits for a place."""
+    ANYWHERE = auto()
+    """All workers together do (`Desk.limits`): the doorbell is forgotten; whoever frees a slot rings."""
+    ENGINE = auto()
+    """This worker has not what the kind needs: the doorbell goes to the kind's own queue."""
+
+
+class Refused(NamedTuple):
+    """The answer to a claim for which there is no room."""
 
     kind: str
+    lack: Lack
 
 
 class NoRoomError(Exception):
     """Undoes a transaction that claimed more than there is room for."""
 
-    def __init__(self, excess: dict[Claim, Full]) -> None:
+    def __init__(self, excess: dict[Claim, Refused]) -> None:
         super().__init__(f"{len(excess)} too many")
         self.excess = excess
 
@@ -44,16 +61,17 @@ class NoRoomError(Exception):
 class Room:
     """Which places are taken in this process, and whose doorbells wait for one."""
 
-    def __init__(self, kinds: KindRegistry, queue: JobQueue) -> None:
-        self._kinds = kinds
-        self._queue = queue
+    def __init__(self, desk: Desk) -> None:
+        self.queues = frozenset({DEFAULT_QUEUE})
+        """What this worker listens to, and so can run."""
+        self._desk = desk
         self._taken: dict[str, set[Claim]] = {}
         self._known: dict[Claim, str] = {}
         self._waiting: dict[str, dict[Claim, Ack]] = {}
 
     def free(self, kind: str) -> int | None:
         """How many more of a kind may run here; None: as many as come."""
-        known = self._kinds.get(kind)
+        known = self._desk.kinds.get(kind)
         if known is None or known.per_worker is None:
             return None
         return max(known.per_worker - len(self._taken.get(kind, ())), 0)
@@ -62,30 +80,39 @@ class Room:
         """The kind of an attempt that found no room before."""
         return self._known.get(claim)
 
-    def require(self, claimed: Iterable[Claimed]) -> None:
-        """Raises NoRoomError where these would be too many; it names the youngest jobs."""
+    async def require(
+        self, session: AsyncSession, claimed: Mapping[Claim, Claimed], asked: Sequence[Claim]
+    ) -> None:
+        """Raises NoRoomError where these would be too many; it names those that were asked for last."""
         by_kind: dict[str, list[Claim]] = {}
-        for won in claimed:
-            if self.free(won.kind) is not None:
-                by_kind.setdefault(won.kind, []).append(Claim(won.change.id, won.attempt))
-        excess = {
-            claim: Full(kind)
-            for kind, claims in by_kind.items()
-            for claim in sorted(claims)[self.free(kind) or 0 :]
-        }
+        for claim, won in claimed.items():
+            by_kind.setdefault(won.kind, []).append(claim)
+        excess: dict[Claim, Refused] = {}
+        for kind, claims in by_kind.items():
+            if self._desk.kinds.queue_of(kind) not in self.queues:
+                excess |= dict.fromkeys(claims, Refused(kind, Lack.ENGINE))
+            elif (free := self.free(kind)) is not None and len(claims) > free:
+                claims.sort(key=asked.index)
+                excess |= dict.fromkeys(claims[free:], Refused(kind, Lack.HERE))
+        if not excess and (limits := {k: self._desk.limits[k] for k in by_kind.keys() & self._desk.limits}):
+            for kind, count in (await slots.overdrawn(session, limits)).items():
+                by_kind[kind].sort(key=asked.index)
+                excess |= dict.fromkeys(by_kind[kind][-count:], Refused(kind, Lack.ANYWHERE))
         if excess:
             raise NoRoomError(excess)
 
-    def take(self, claimed: Iterable[Claimed]) -> None:
+    def take(self, claimed: Mapping[Claim, Claimed]) -> None:
         """These are claimed, and run from now on."""
-        for won in claimed:
+        for claim, won in claimed.items():
             if self.free(won.kind) is not None:
-                self._taken.setdefault(won.kind, set()).add(Claim(won.change.id, won.attempt))
+                self._taken.setdefault(won.kind, set()).add(claim)
 
     def leave(self, claim: Claim, kind: str) -> None:
         """That one is over."""
         self._taken.get(kind, set()).discard(claim)
         self.forget(claim)
+
+    # --- waiting for a place here -------------------------------------------------------------------------------------
 
     def wait(self, claim: Claim, kind: str, ack: Ack) -> None:
         """Keeps a doorbell, unanswered, until there is room here or another worker has the job."""
@@ -112,6 +139,8 @@ class Room:
         """Nothing waits here any more; the stream has the doorbells."""
         self._waiting.clear()
 
+    # --- ringing for others -------------------------------------------------------------------------------------------
+
     async def ring_others(self) -> None:
         """While something waits: hands some of it back to the stream now and then, where an idle worker finds it.
 
@@ -120,15 +149,32 @@ class Room:
         while any(self._waiting.values()):
             await asyncio.sleep(random.uniform(*_RING_SECONDS))  # noqa: S311 - jitter, not a secret
             handed = {
-                claim: waiting.pop(claim)
-                for waiting in self._waiting.values()
+                claim: (kind, waiting.pop(claim))
+                for kind, waiting in self._waiting.items()
                 for claim in sorted(waiting)[-_RING_COUNT:]
             }
             if not handed:
                 return
             try:
-                await self._queue.kick([Doorbell(*claim) for claim in handed])
+                await self._desk.queue.kick([Doorbell(*claim, kind) for claim, (kind, _) in handed.items()])
             except QueueUnavailable:
                 continue  # unanswered, so they come again by themselves
-            for ack in handed.values():
+            for _, ack in handed.values():
                 await ack()
+
+    async def pass_on(self, claim: Claim, kind: str, ack: Ack) -> None:
+        """Rings where workers listen that have what the kind needs."""
+        try:
+            await self._desk.queue.kick([Doorbell(*claim, kind)])
+        except QueueUnavailable:
+            return  # unanswered, so it comes again by itself
+        await ack()
+
+    async def ring_next(self, kind: str) -> None:
+        """A slot of this kind is free: rings for who is next. What fails here is made good by housekeeping."""
+        if kind not in self._desk.limits:
+            return
+        try:
+            await self._desk.queue.kick(await slots.next_in_line(self._desk, [kind]))
+        except Exception as error:  # noqa: BLE001 - database or queue away: a run that is over must not fail for it
+            logger.info("nobody was rung for the next %s (%s)", kind, type(error).__name__)

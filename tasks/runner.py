@@ -25,7 +25,7 @@ from tasks.lease import Leases
 from tasks.output import purge_earlier
 from tasks.patience import with_patience
 from tasks.reporter import Announcer, Reporter
-from tasks.room import Full, NoRoomError, Room
+from tasks.room import Lack, NoRoomError, Refused, Room
 from tasks.run import Run, Stop
 
 logger = logging.getLogger(__name__)
@@ -52,12 +52,16 @@ class Runner:
         self._leases = leases
         self._announcer = announcer
         self._reporter = reporter
-        self._deeds: GroupCommit[Claim | Outcome, Won | Full | bool | None] = GroupCommit(self._commit)
-        self._room = Room(desk.kinds, desk.queue)
+        self._deeds: GroupCommit[Claim | Outcome, Won | Refused | bool | None] = GroupCommit(self._commit)
+        self._room = Room(desk)
         self._ringing: asyncio.Task[None] | None = None
         self._draining = False
         self._idle = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
+
+    def can_run(self, queues: frozenset[str]) -> None:
+        """Only kinds of these queues are run from now on."""
+        self._room.queues = queues
 
     async def answer(self, claim: Claim, ack: Callable[[], Awaitable[None]]) -> None:
         """Answers a doorbell: runs the attempt if this worker wins it, and returns when it is over.
@@ -89,18 +93,30 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - the doorbell stays unanswered and comes again
             logger.warning("job %s: not claimed (%s: %s)", claim.job_id, type(error).__name__, error)
             return None
-        if isinstance(won, Full):
-            self._wait(claim, won.kind, ack)
+        if isinstance(won, Refused):
+            await self._refused(claim, won, ack)
             return won.kind
         self._room.forget(claim)
         await ack()
         if not isinstance(won, tuple):
             return None
+        kind = won[0].kind
         try:
             await self._run(*won)
         finally:
-            self._room.leave(claim, won[0].kind)
-        return won[0].kind
+            self._room.leave(claim, kind)
+        await self._room.ring_next(kind)
+        return kind
+
+    async def _refused(self, claim: Claim, refused: Refused, ack: Callable[[], Awaitable[None]]) -> None:
+        match refused.lack:
+            case Lack.HERE:
+                self._wait(claim, refused.kind, ack)
+            case Lack.ANYWHERE:
+                self._room.forget(claim)
+                await ack()
+            case Lack.ENGINE:
+                await self._room.pass_on(claim, refused.kind, ack)
 
     def _wait(self, claim: Claim, kind: str, ack: Callable[[], Awaitable[None]]) -> None:
         if self._draining:
@@ -133,19 +149,19 @@ class Runner:
 
     # --- batches ----------------------------------------------------------------------------------------------------
 
-    async def _commit(self, deeds: Sequence[Claim | Outcome]) -> Sequence[Won | Full | bool | None]:
+    async def _commit(self, deeds: Sequence[Claim | Outcome]) -> Sequence[Won | Refused | bool | None]:
         """Claims and outcomes in one transaction: whether each claim was won, whether each outcome was taken."""
-        full: dict[Claim, Full] = {}
+        refused: dict[Claim, Refused] = {}
         while True:
             try:
-                return await self._commit_but(full, deeds)
+                return await self._commit_but(refused, deeds)
             except NoRoomError as error:  # undone; each time there are fewer claims
-                full |= error.excess
+                refused |= error.excess
 
     async def _commit_but(
-        self, full: dict[Claim, Full], deeds: Sequence[Claim | Outcome]
-    ) -> Sequence[Won | Full | bool | None]:
-        claims = [deed for deed in deeds if isinstance(deed, Claim) and deed not in full]
+        self, refused: dict[Claim, Refused], deeds: Sequence[Claim | Outcome]
+    ) -> Sequence[Won | Refused | bool | None]:
+        claims = [deed for deed in deeds if isinstance(deed, Claim) and deed not in refused]
         outcomes = [deed for deed in deeds if isinstance(deed, Outcome)]
         lease = self._desk.settings.lease_seconds
         deadline = (
@@ -155,18 +171,18 @@ class Runner:
         async def work(session: AsyncSession) -> tuple[dict[Claim, Change], dict[Claim, Claimed]]:
             ended = await lifecycle.finish(session, outcomes, self._worker) if outcomes else {}
             claimed = await lifecycle.claim(session, claims, self._worker, lease) if claims else {}
-            self._room.require(claimed.values())
+            await self._room.require(session, claimed, claims)
             return ended, claimed
 
         ended, claimed = await self._desk.db.transact(work)
-        self._room.take(claimed.values())
+        self._room.take(claimed)
         self._announcer.announce([*ended.values(), *(won.change for won in claimed.values())])
 
-        def answer(deed: Claim | Outcome) -> Won | Full | bool | None:
+        def answer(deed: Claim | Outcome) -> Won | Refused | bool | None:
             if isinstance(deed, Outcome):
                 return Claim(deed.job_id, deed.attempt) in ended
-            if deed in full:
-                return full[deed]
+            if deed in refused:
+                return refused[deed]
             won = claimed.pop(deed, None)  # of a doubled claim only the first wins
             return (won, deadline) if won else None
 

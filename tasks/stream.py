@@ -9,7 +9,8 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -23,12 +24,16 @@ from taskiq.abc.formatter import TaskiqFormatter
 from taskiq.message import BrokerMessage, TaskiqMessage
 from taskiq_redis import RedisStreamBroker
 
+from services.queue import DEFAULT_QUEUE
+from services.vocabulary import Priority
 from tasks.outage import Outage
 
 logger = logging.getLogger(__name__)
 
 STREAM = "mulligan:jobs"
 GROUP = "workers"
+LANES = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
+"""In the order in which they are answered."""
 
 _BLOCK_MS = 2_000
 _CALL_SECONDS = 5.0  # more than the block time: a connection that is silent for longer is dead
@@ -43,7 +48,10 @@ _GONE_MS = 600_000
 _LEAVE_SECONDS = 2.0
 _FEWEST, _MOST = 4, 128
 _QUICK_SECONDS = 0.1
-_LOOK_AGAIN_SECONDS = 0.02
+# How long entries of a lane are handed out before a look whether something more urgent has come.
+_LOOK_AGAIN_SECONDS = {Priority.NORMAL: 0.1, Priority.LOW: 0.02}
+# Names from before there were queues: what was rung then is still heard.
+_STREAMS = {Priority.HIGH: f"{{{STREAM}}}:high", Priority.NORMAL: STREAM, Priority.LOW: f"{{{STREAM}}}:bulk"}
 
 
 class Entry(NamedTuple):
@@ -54,21 +62,26 @@ class Entry(NamedTuple):
     data: bytes
 
 
+def stream_of(queue: str, lane: Priority) -> str:
+    """The stream's name. The braces put all into one slot of a Redis Cluster, so that one command can read them."""
+    return _STREAMS[lane] if queue == DEFAULT_QUEUE else f"{{{STREAM}}}:{queue}:{lane}"
+
+
 def worker_name() -> str:
     """A name that no worker process had before: a restarted one must not pass for its forebear."""
     return f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class StreamBroker(RedisStreamBroker):
-    """Two streams, one consumer group's name: what people wait for, and behind it the bulk of batches.
+    """A stream for each lane of each queue that this process listens to, all read by one command.
 
     An entry is deleted once it is acked, so the streams' lengths are the backlog.
     """
 
-    def __init__(self, url: str, *, queue_name: str = STREAM) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__(
             url,
-            queue_name=queue_name,
+            queue_name=STREAM,
             consumer_group_name=GROUP,
             consumer_name=worker_name(),
             consumer_id="0",  # with "$", what was queued before the group existed would be lost
@@ -78,9 +91,10 @@ class StreamBroker(RedisStreamBroker):
             socket_connect_timeout=1.0,
             retry=Retry(NoBackoff(), 1),  # once, since a pooled connection may be of a server that is gone
         )
-        # The braces put both into one slot of a Redis Cluster, so that one command can read both.
-        self.bulk_name = f"{{{queue_name}}}:bulk"
-        self.streams = (queue_name, self.bulk_name)
+        self.streams: dict[str, Priority] = {}
+        """What is listened to, and which lane it is; the urgent ones first."""
+        self._left: list[str] = []
+        self.listen_to({DEFAULT_QUEUE})
         self.formatter = DoorbellFormatter()
         self.redis: Redis = Redis(connection_pool=self.connection_pool)
         self.before_leaving: Callable[[], Awaitable[None]] | None = None
@@ -93,13 +107,20 @@ class StreamBroker(RedisStreamBroker):
         self._claim_at = 0.0
         self._tidy_at = 0.0
 
+    def listen_to(self, queues: Iterable[str]) -> None:
+        """Which queues are read from now on, within two seconds; also while listening."""
+        wanted = sorted(queues)
+        streams = {stream_of(queue, lane): lane for lane in LANES for queue in wanted}
+        self._left += self.streams.keys() - streams.keys()
+        self.streams = streams
+
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         """Deliveries, for ever, whatever happens to Redis. Closing it hands back what was not delivered."""
         try:
             while True:
                 for entry in await self._next():
-                    if entry.stream == self.bulk_name:
-                        for urgent in await self._overtaking():
+                    if self._may_be_overtaken(entry):
+                        for urgent in await self._overtaking(entry):
                             yield self._delivery(urgent)
                     yield self._delivery(entry)
         finally:
@@ -129,6 +150,7 @@ class StreamBroker(RedisStreamBroker):
         while True:
             try:
                 async with asyncio.timeout(_CALL_SECONDS):
+                    await self._let_go()
                     entries = await self._take_over() or await self._read()
             except (RedisError, OSError, TimeoutError) as error:
                 if "NOGROUP" in str(error) or "no such key" in str(error):  # Redis came back empty
@@ -141,12 +163,11 @@ class StreamBroker(RedisStreamBroker):
                 self._outage.over()
                 self._looked_at = asyncio.get_running_loop().time()
                 if entries:
-                    bulk = sum(entry.stream == self.bulk_name for entry in entries)
-                    self._appetite.fed(max(bulk, len(entries) - bulk))
+                    self._appetite.fed(max(Counter(entry.stream for entry in entries).values()))
                     return entries
 
     async def _read(self) -> list[Entry]:
-        """What is there, or comes within a while, of both streams; what people wait for comes first."""
+        """What is there, or comes within a while; what is urgent comes first, as the streams do."""
         answer = await self.redis.xreadgroup(
             self.consumer_group_name,
             self.consumer_name,
@@ -154,22 +175,32 @@ class StreamBroker(RedisStreamBroker):
             count=self._appetite.count(),
             block=_BLOCK_MS,
         )
-        return sorted(_entries(answer), key=lambda entry: entry.stream == self.bulk_name)
+        return _entries(answer)
 
-    async def _overtaking(self) -> list[Entry]:
-        """What came for people since the last look: where jobs are slow, bulk that was read long ago waits."""
-        now = asyncio.get_running_loop().time()
-        if now - self._looked_at < _LOOK_AGAIN_SECONDS:
-            return []
-        self._looked_at = now
+    def _may_be_overtaken(self, entry: Entry) -> bool:
+        """Whether it is time for a look: where jobs are slow, what was read long ago waits for its turn here."""
+        patience = _LOOK_AGAIN_SECONDS.get(self.streams.get(entry.stream, Priority.HIGH))
+        return patience is not None and asyncio.get_running_loop().time() - self._looked_at >= patience
+
+    async def _overtaking(self, entry: Entry) -> list[Entry]:
+        """What came since the last look and is more urgent."""
+        self._looked_at = asyncio.get_running_loop().time()
+        turn = LANES.index(self.streams[entry.stream])
+        urgent = [stream for stream, lane in self.streams.items() if LANES.index(lane) < turn]
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 answer = await self.redis.xreadgroup(
-                    self.consumer_group_name, self.consumer_name, {self.queue_name: ">"}, count=_FEWEST
+                    self.consumer_group_name, self.consumer_name, dict.fromkeys(urgent, ">"), count=_FEWEST
                 )
         except (RedisError, OSError, TimeoutError):  # the next read says so
             return []
         return _entries(answer)
+
+    async def _let_go(self) -> None:
+        """Rings anew for what was read of queues that are not listened to any more."""
+        while self._left:
+            if (stream := self._left.pop()) not in self.streams:
+                await self._hand_back(stream)
 
     async def _take_over(self) -> list[Entry]:
         """What some worker got and has not answered for a while; on a timer, not bound to new messages."""
@@ -220,10 +251,10 @@ class StreamBroker(RedisStreamBroker):
             return
         try:
             pipe = self.redis.pipeline(transaction=False)
-            for stream in self.streams:
-                if ids := [entry.id for entry in acked if entry.stream == stream]:
-                    pipe.execute_command("XACK", stream, self.consumer_group_name, *ids)
-                    pipe.execute_command("XDEL", stream, *ids)
+            for stream in {entry.stream for entry in acked}:
+                ids = [entry.id for entry in acked if entry.stream == stream]
+                pipe.execute_command("XACK", stream, self.consumer_group_name, *ids)
+                pipe.execute_command("XDEL", stream, *ids)
             async with asyncio.timeout(_CALL_SECONDS):
                 await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:

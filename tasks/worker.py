@@ -18,7 +18,7 @@ from services.lifecycle import Claim
 from services.models import Worker as WorkerRow
 from services.settings import Settings
 from services.storage import Storage
-from tasks.engines import engines
+from tasks.engines import engines, queues_of
 from tasks.housekeeping import Housekeeping
 from tasks.kinds import BUILT_IN
 from tasks.lease import Leases
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 # How long running jobs get to end when the worker stops.
 _DRAIN_SECONDS = 4.0
 _HAND_BACK_SECONDS = 3.0
+_LOOK_AT_ENGINES_SECONDS = 60.0
 
 
 class Worker:
@@ -42,14 +43,17 @@ class Worker:
     def __init__(self, settings: Settings, broker: StreamBroker) -> None:
         set_up_logs(settings)
         self.name = broker.consumer_name
+        self._broker = broker
+        self._modules = (*BUILT_IN, *settings.kind_modules)
+        kinds = load_kinds(self._modules)
         self._redis = connect(settings.effective_redis_url)
         self._desk = Desk(
             settings,
             Database(settings.effective_database_url),
-            TaskiqQueue(broker, settings.kick_timeout_seconds),
+            TaskiqQueue(broker, settings.kick_timeout_seconds, kinds),
             Feed(self._redis),
             Storage.from_settings(settings),
-            load_kinds([*BUILT_IN, *settings.kind_modules]),
+            kinds,
         )
         self._announcer = Announcer(self._desk.feed)
         self._leases = Leases(self._desk.db, self.name, settings.lease_seconds)
@@ -63,7 +67,11 @@ class Worker:
 
     async def start(self) -> None:
         """Starts the loops. What is away now, the database for instance, is waited for."""
-        for loop in (self._leases.keep, self._reporter.watch, self._housekeeping.keep, self._beat):
+        await self._look_at_engines()
+        for loop in (
+            *(self._leases.keep, self._reporter.watch, self._housekeeping.keep),
+            *(self._beat, self._watch_engines),
+        ):
             self._loops.append(asyncio.create_task(loop(), name=loop.__qualname__))
             self._loops[-1].add_done_callback(_must_not_end)
         logger.info("worker %s started", self.name)
@@ -113,9 +121,22 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the row is forgotten after a day
             logger.debug("left without a word to the database (%s)", error)
 
+    async def _watch_engines(self) -> None:
+        """What was installed or came back is used without a restart, and what is gone is not waited for."""
+        while True:
+            await asyncio.sleep(_LOOK_AT_ENGINES_SECONDS)
+            await self._look_at_engines()
+
+    async def _look_at_engines(self) -> None:
+        found = await engines(self._modules)
+        queues = queues_of(self._desk.kinds, found)
+        self._row.engines, self._row.queues = found, sorted(queues)
+        self._runner.can_run(queues)
+        self._housekeeping.hears(queues)
+        self._broker.listen_to(queues)
+
     async def _beat(self) -> None:
         outage = Outage("heartbeat (database)", logger)
-        self._row.engines = await engines()
         while True:
             self._row.running = self._runner.active
             try:

@@ -37,15 +37,16 @@ def make_desk(settings: Settings) -> Desk:
     """The parts that services work with, as a web process has them.
 
     Raises:
-        SettingsError: a kind of the user's own cannot be imported.
+        SettingsError: a kind of the user's own cannot be imported, or a limit is set for one that there is not.
     """
+    kinds = load_kinds((*BUILT_IN, *settings.kind_modules))
     return Desk(
         settings=settings,
         db=Database(settings.effective_database_url),
-        queue=TaskiqQueue.connect(settings),
+        queue=TaskiqQueue.connect(settings, kinds),
         feed=Feed(connect(settings.effective_redis_url)),
         storage=Storage.from_settings(settings),
-        kinds=load_kinds((*BUILT_IN, *settings.kind_modules)),
+        kinds=kinds,
     )
 
 

@@ -67,6 +67,7 @@ _POLICY = RetryPolicy(
     timeout=2 * 3600,
     # One encoder keeps several cores busy; more of them only make each other slow.
     per_worker=max(1, (os.cpu_count() or 1) // 2),
+    needs=("ffmpeg",),
     policy=_POLICY,
     upload_field="upload_id",
 )

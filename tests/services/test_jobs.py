@@ -108,11 +108,13 @@ class TestSubmit:
         finally:
             valkey.start()
         async with desk.db.write() as session:
-            assert await lifecycle.unclaimed(session) == []
+            assert await lifecycle.unclaimed(session, [KIND]) == []
             await session.execute(sa.update(Job).values(kick_due_at=now() - timedelta(seconds=1)))
         async with desk.db.write() as session:
-            assert [found.id for found in await lifecycle.unclaimed(session)] == [job.id]
-            assert await lifecycle.unclaimed(session) == [], "it was rung just now: the next ring comes later"
+            assert [found.id for found in await lifecycle.unclaimed(session, [KIND])] == [job.id]
+            assert await lifecycle.unclaimed(session, [KIND]) == [], (
+                "it was rung just now: the next ring comes later"
+            )
 
 
 class TestList:

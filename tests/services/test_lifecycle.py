@@ -260,11 +260,15 @@ class TestHousekeeping:
 
     async def test_an_unclaimed_one_is_rung_ever_more_seldom(self, table: Table):
         job = await table.make()
-        assert await table.desk.db.transact(lifecycle.unclaimed) == []
+
+        async def unclaimed() -> list[Job]:
+            return await table.desk.db.transact(lambda session: lifecycle.unclaimed(session, [job.kind]))
+
+        assert await unclaimed() == []
         waits = []
         for _ in range(3):
             await table.set(job, kick_due_at=db_now(-1))
-            (again,) = await table.desk.db.transact(lifecycle.unclaimed)
+            (again,) = await unclaimed()
             assert again.id == job.id
             now = await table.read(job.id)
             assert now.kick_due_at
@@ -277,12 +281,16 @@ class TestHousekeeping:
             await table.make(s) for s in (Status.SCHEDULED, Status.RUNNING, Status.QUEUED)
         ]
         async with table.desk.db.read() as session:
-            assert await lifecycle.chores(session) == lifecycle.Chores(due=False, lost=False, unclaimed=False)
+            nothing = await lifecycle.chores(session, ["other", unclaimed.kind])
+            assert nothing == lifecycle.Chores(due=False, lost=False, unclaimed=[])
+            limited = await lifecycle.chores(session, ["other", unclaimed.kind], {unclaimed.kind})
+            assert limited.unclaimed == [unclaimed.kind], "whatever waits, also before its time"
         await table.set(due, due_at=db_now(-1))
         await table.set(lost, lease_expires_at=db_now(-1))
         await table.set(unclaimed, kick_due_at=db_now(-1))
         async with table.desk.db.read() as session:
-            assert await lifecycle.chores(session) == lifecycle.Chores(due=True, lost=True, unclaimed=True)
+            found = await lifecycle.chores(session, ["other", unclaimed.kind])
+            assert found == lifecycle.Chores(due=True, lost=True, unclaimed=[unclaimed.kind])
 
 
 class TestRequeue:

@@ -328,6 +328,9 @@ class TestQueueDown:
                     assert await lifecycle.claim(session, keys, WORKER, 30)
                 raise QueueUnavailable
 
+            async def depths(self) -> dict[str, int]:
+                return {}
+
             async def backlog(self) -> int:
                 return 0
 

@@ -62,7 +62,7 @@ async def open_desk(
         registry.add(kind)
     db = Database(database_url)
     redis = connect(redis_url)
-    queue = TaskiqQueue.connect(settings)
+    queue = TaskiqQueue.connect(settings, registry)
     yield Desk(settings, db, queue, Feed(redis), Storage.from_settings(settings), registry)
     await queue.close()
     await redis.aclose()

@@ -172,7 +172,7 @@ class TestIndexes:
         engine = bench.desk.db.engine.sync_engine
         sa.event.listen(engine, "before_cursor_execute", note)
         async with bench.desk.db.read() as session:
-            await lifecycle.chores(session)
+            await lifecycle.chores(session, ["test.noop", "test.sleep"], {"test.sleep"})
             await lifecycle.cancel_wishes(session, "w")
         sa.event.remove(engine, "before_cursor_execute", note)
         plans = []
