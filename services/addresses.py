@@ -12,10 +12,12 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import SplitResult, urlsplit
 
 import idna
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from services.errors import Invalid
 from services.settings import Settings
@@ -103,6 +105,17 @@ def parse_address(text: str, *, schemes: Collection[str] = WEB, allow_credential
     shown = f"[{host}]" if ":" in host else host
     netloc = f"{userinfo}{at}{shown}" + (f":{port}" if port is not None else "")
     return Address(scheme, host, port or _PORTS.get(scheme, 80), parts._replace(netloc=netloc).geturl())
+
+
+def _web_address(text: str) -> str:
+    try:
+        return parse_address(text).url
+    except AddressRefused as error:
+        raise PydanticCustomError("address", "{words}", {"words": error.message}) from None
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address), Field(json_schema_extra={"format": "uri"})]
+"""An address in a kind's arguments: read strictly when the job is submitted, checked when it is connected to."""
 
 
 def is_public(address: IPAddress) -> bool:

@@ -3,7 +3,7 @@
 import re
 import traceback as tb
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import PurePath
 
@@ -37,11 +37,14 @@ class JobError(Exception):
         *,
         failure_type: FailureType | str = FailureType.UNKNOWN,
         advice: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.failure_type = FailureType(failure_type)
         self.advice = advice
+        self.retry_after = retry_after
+        """For how many seconds the other side asked to be left alone; an automatic retry waits no less."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,17 @@ class Failure:
     advice: str | None = None
     fingerprint: str | None = None
     traceback: str | None = None
+    retry_after: float | None = None
+    """An automatic retry waits no less than so many seconds."""
 
 
 def classify(error: BaseException, kind: str, secrets: Sequence[str] = ()) -> Failure:
     """What an exception out of a kind's function means, said without the secrets."""
     if isinstance(error, JobError):
-        failure_type, message, advice = error.failure_type, error.message, error.advice
-    else:
-        failure_type, advice = _builtin(error)
-        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        known = failure(kind, error.failure_type, error.message, error.advice, error, secrets)
+        return replace(known, retry_after=error.retry_after)
+    failure_type, advice = _builtin(error)
+    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return failure(kind, failure_type, message, advice, error, secrets)
 
 

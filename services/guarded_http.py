@@ -1,6 +1,7 @@
 """HTTP to addresses of other people's making: every request, each hop of a redirect included, passes the guard."""
 
 import ssl
+from functools import cache
 from typing import Any
 
 import httpx
@@ -15,14 +16,14 @@ def guarded_client(
     timeout: float | httpx.Timeout = 10,
     resolver: Resolver = ask_system,
     follow_redirects: bool = False,
-    verify: ssl.SSLContext | bool = True,
+    verify: ssl.SSLContext | None = None,
 ) -> httpx.AsyncClient:
     """A client that connects to nothing but what the guard has checked; close it after use.
 
     Its requests raise `AddressRefused` where they would lead elsewhere, beside the errors of httpx. `timeout` is for
     each connect, read and write, as httpx has it, not for the whole.
     """
-    transport = GuardedTransport(AddressGuard.of(settings, resolver), verify=verify)
+    transport = GuardedTransport(AddressGuard.of(settings, resolver), verify or _trusted())
     # trust_env: a proxy out of the environment would connect to wherever it likes.
     return httpx.AsyncClient(
         transport=transport,
@@ -34,10 +35,16 @@ def guarded_client(
     )
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Who vouches for certificates. Read once: it takes longer than many a request."""
+    return httpx.create_ssl_context()
+
+
 class GuardedTransport(httpx.AsyncHTTPTransport):
     """Looks a name up once, has the answer checked, and connects to that very address, in the name's name."""
 
-    def __init__(self, guard: AddressGuard, *, verify: ssl.SSLContext | bool = True) -> None:
+    def __init__(self, guard: AddressGuard, verify: ssl.SSLContext) -> None:
         # No connection is used twice: the pool knows them by address, while a certificate was shown for a name.
         super().__init__(verify=verify, limits=httpx.Limits(max_connections=100, max_keepalive_connections=0))
         self._guard = guard

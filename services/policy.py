@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from services.models import Job
 
 
+_LONGEST_ASKED = 3600.0
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """What one preflight check found, in a sentence that says the figures, also when it passed."""
@@ -107,11 +110,14 @@ class AutoRetry:
     """Failures that another try can mend without anybody doing anything."""
     backoff: Backoff = field(default_factory=Backoff)
 
-    def wait(self, failure_type: FailureType, used: int) -> float | None:
-        """Seconds until the next automatic retry after a failure. None: there is none."""
+    def wait(self, failure_type: FailureType, used: int, asked: float | None = None) -> float | None:
+        """Seconds until the next automatic retry after a failure. None: there is none.
+
+        `asked` is what the other side asked for (Retry-After): the wait is not shorter, up to an hour.
+        """
         if used >= self.limit or failure_type not in self.on:
             return None
-        return self.backoff.seconds(used + 1)
+        return max(self.backoff.seconds(used + 1), min(asked or 0, _LONGEST_ASKED))
 
 
 @dataclass(frozen=True)

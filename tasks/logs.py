@@ -8,6 +8,7 @@ from services.settings import Settings
 def set_up_logs(settings: Settings) -> None:
     """Levels and format, on the handlers that taskiq has made."""
     logging.getLogger("taskiq").setLevel(max(logging.WARNING, logging.getLogger("taskiq").level))
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it writes whole addresses, and these hold secrets
     for name in ("services", "tasks"):
         logging.getLogger(name).setLevel(settings.log_level)
     if settings.log_format == "json":

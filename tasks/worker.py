@@ -108,6 +108,9 @@ class Worker:
         for loop in self._loops:
             loop.remove_done_callback(_must_not_end)
             loop.cancel()
+        await asyncio.gather(
+            *self._loops, return_exceptions=True
+        )  # a program that one has started ends with it
         await self._runner.close()
         await self._announcer.drain()
         await self._say_goodbye()

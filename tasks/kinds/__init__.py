@@ -3,4 +3,4 @@
 The web process imports these files for their policies; engines are imported inside the run.
 """
 
-BUILT_IN = ("tasks.kinds.video_process", "tasks.kinds.batch_retry")
+BUILT_IN = ("tasks.kinds.video_process", "tasks.kinds.batch_retry", "tasks.kinds.webhook_deliver")

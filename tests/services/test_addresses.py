@@ -187,7 +187,9 @@ class TestClient:
                 return await super().handle_async_request(request)
 
         guard = AddressGuard(resolver=names({"inside.example": ["10.0.0.1"]}))
-        async with httpx.AsyncClient(transport=FirstIsFine(guard), follow_redirects=True) as client:
+        async with httpx.AsyncClient(
+            transport=FirstIsFine(guard, httpx.create_ssl_context()), follow_redirects=True
+        ) as client:
             with pytest.raises(AddressRefused):
                 await client.get(f"{file_server.url}/start")
         assert [request.path for request in file_server.received] == ["/start"]

@@ -41,11 +41,13 @@ class ArgField:
     default: Any = None
     hint: str = ""
     choices: tuple[Choice, ...] = ()
+    prominent: bool = False
+    """The kind wants everybody to be asked: `in_front` in the schema."""
 
     @property
     def in_front(self) -> bool:
         """Whether everybody is asked; the rest waits under "More options"."""
-        return self.required or self.shape in {Shape.FILE, Shape.CHOICE}
+        return self.required or self.prominent or self.shape in {Shape.FILE, Shape.CHOICE}
 
 
 def arg_fields(schema: dict[str, Any], upload_field: str | None = None) -> list[ArgField]:
@@ -82,6 +84,7 @@ def _field(name: str, part: dict[str, Any], *, required: bool, is_file: bool) ->
         default=part.get("default"),
         hint="" if is_file else str(part.get("description", "")).split("\n", 1)[0],
         choices=choices,
+        prominent=part.get("in_front", False) is True,
     )
 
 

@@ -1,0 +1,1 @@
+"""The parts of `webhook.deliver`: signing, sending, and what an answer means."""
