@@ -54,6 +54,9 @@ class LiveView(Protocol):
     def changed(self, jobs: Sequence[Job], gone: Collection[UUID]) -> None:
         """Jobs that are shown changed, or are not there to be seen any more."""
 
+    def replaced(self, old: UUID, job: Job) -> None:
+        """Another job took the place of one that is shown."""
+
     def stirred(self) -> None:
         """Something changed in the workspace: counters, lists and balances may differ."""
 
@@ -176,7 +179,7 @@ class LiveBridge:
             ids = wanted.get(id(view)) or set()
             found = read.get(scope_of(view.actor))
             if ids and found is not None:
-                _quietly(partial(_hand_over, view, ids, found))
+                _quietly(partial(_hand_over, view, ids, found, pending))
         for view in concerned:
             _quietly(view.stirred)
 
@@ -276,11 +279,24 @@ def _sort_out(view: LiveView, pending: Mapping[UUID, Change], wanted: dict[int, 
         if change.version == version:
             view.progressed(change)
         elif change.version > version:
-            must_read.add(job_id)
+            must_read.add(_successor(job_id, pending))
 
 
-def _hand_over(view: LiveView, ids: set[UUID], found: Mapping[UUID, Job]) -> None:
+def _hand_over(
+    view: LiveView, ids: set[UUID], found: Mapping[UUID, Job], pending: Mapping[UUID, Change]
+) -> None:
+    for old in list(view.shown()):
+        new = _successor(old, pending)
+        if new != old and new in found:
+            view.replaced(old, found[new])
     view.changed([found[job_id] for job_id in ids if job_id in found], ids - found.keys())
+
+
+def _successor(job_id: UUID, pending: Mapping[UUID, Change]) -> UUID:
+    """What stands in the job's place, after some changes; the job itself where nothing has replaced it."""
+    while (change := pending.get(job_id)) and change.replaced_by:
+        job_id = change.replaced_by
+    return job_id
 
 
 def _quietly(tell: Callable[[], None]) -> None:

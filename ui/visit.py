@@ -89,6 +89,7 @@ async def enter_for_job(web: Web, request: Request, job_id: UUID) -> Visit:
     Raises:
         Unauthenticated: not signed in.
         JobNotFound, NotFound: no such job in any workspace of the person's, or not theirs to see.
+        JobReplaced: another took its place.
     """
     visit = await enter(web, request)
     try:
@@ -102,7 +103,8 @@ async def enter_for_job(web: Web, request: Request, job_id: UUID) -> Visit:
         if seat.workspace_id == visit.actor.workspace_id:
             continue
         actor = await people.resolve_session(web.desk, visit.cookie, seat.slug)
-        if await jobs.read_jobs(web.desk, actor, [job_id]):
+        seen = await jobs.read_jobs(web.desk, actor, [job_id])
+        if seen or await jobs.replacements(web.desk, actor, [job_id]):
             return await enter(web, request, workspace=seat.slug)
     raise JobNotFound
 

@@ -184,12 +184,18 @@ def web_app(desk: Desk) -> FastAPI:
 
 @asynccontextmanager
 async def open_house(
-    database_url: str, redis_url: str, folder: Path, **settings: Any
+    database_url: str, redis_url: str, folder: Path, *kinds: JobKind, **settings: Any
 ) -> AsyncIterator[House]:
-    """A desk with its interface served."""
+    """A desk with its interface served; `kinds` beside the two that are always there."""
     async with (
         open_desk(
-            database_url, redis_url, folder, a_kind(steps=("probe", "encode")), file_kind(), **settings
+            database_url,
+            redis_url,
+            folder,
+            a_kind(steps=("probe", "encode")),
+            file_kind(),
+            *kinds,
+            **settings,
         ) as desk,
         serving(web_app(desk)) as url,
         httpx.AsyncClient(base_url=url, timeout=20) as http,

@@ -35,6 +35,7 @@ class Witness:
     seen: list[Job] = field(default_factory=list)
     went_on: list[float] = field(default_factory=list)
     gone: set[UUID] = field(default_factory=set)
+    swapped: dict[UUID, Job] = field(default_factory=dict)
     stirs: int = 0
     rereads: int = 0
     states: list[bool] = field(default_factory=list)
@@ -52,6 +53,9 @@ class Witness:
         self.seen += jobs
         self.gone |= set(gone)
         self.versions |= {job.id: job.version for job in jobs}
+
+    def replaced(self, old: UUID, job: Job) -> None:
+        self.swapped[old] = job
 
     def stirred(self) -> None:
         self.stirs += 1

@@ -14,12 +14,15 @@ from nicegui import Client, core
 from nicegui.page import page
 from sqlmodel import col
 
-from services import job_list, jobs, sessions, submission
+from services import job_list, jobs, lifecycle, sessions, submission
 from services.access import Actor
 from services.desk import Desk
-from services.models import Job, Membership, User
-from services.vocabulary import Role, Status
-from tests.support.desks import a_person, open_desk
+from services.lifecycle import Claim, Outcome
+from services.models import Job, LogLine, Membership, User
+from services.policy import RetryPolicy
+from services.retry import plan_retry, retry
+from services.vocabulary import RetryMode, Role, Status
+from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.waiting import eventually
 from ui.live import LiveBridge
 from ui.pages import download, login
@@ -39,7 +42,8 @@ P = TypeVar("P", bound=OpenPage)
 
 @pytest.fixture
 async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
-    async with open_desk(database_url, redis_url, tmp_path) as desk:
+    replaced = a_kind("test.replaced", policy=RetryPolicy(mode=RetryMode.REPLACE))
+    async with open_desk(database_url, redis_url, tmp_path, a_kind(), replaced) as desk:
         yield desk
 
 
@@ -94,6 +98,15 @@ async def a_job(desk: Desk, actor: Actor) -> Job:
     return await submission.submit(desk, actor, "test.priced", {})
 
 
+async def a_failed_job(desk: Desk, actor: Actor, kind: str = "test.replaced") -> Job:
+    job = await submission.submit(desk, actor, kind, {})
+    async with desk.db.write() as session:
+        assert await lifecycle.claim(session, [Claim(job.id, 1)], "w1", 60)
+        session.add(LogLine(job_id=job.id, attempt=1, message="fetching"))
+        assert await lifecycle.finish(session, [Outcome(job.id, 1, Status.FAILED)], "w1")
+    return await jobs.get_job(desk, actor, job.id)
+
+
 async def throw_out(desk: Desk, actor: Actor) -> None:
     """Ends the person's membership."""
     mine = sa.delete(Membership).where(col(Membership.user_id) == actor.user_id)
@@ -135,7 +148,7 @@ class TestSharing:
             asked.append(args)
             return await really(*args)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(jobs, "list_jobs", list_jobs)
+        monkeypatch.setattr(job_list, "list_jobs", list_jobs)
         monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
         grids = [await house.grid(dana) for _ in range(3)]
         for grid in grids:
@@ -185,12 +198,12 @@ class TestOlderAndNewer:
             await release.wait()
             return found
 
-        monkeypatch.setattr(jobs, "list_jobs", slow)
+        monkeypatch.setattr(job_list, "list_jobs", slow)
         house.web.live.shared.forget()
         early = asyncio.ensure_future(grid.refresh())
         await has_read.wait()
         job = await a_job(house.web.desk, dana)
-        monkeypatch.setattr(jobs, "list_jobs", really)
+        monkeypatch.setattr(job_list, "list_jobs", really)
         house.web.live.shared.forget()
         await grid.refresh()
         release.set()
@@ -204,6 +217,73 @@ class TestOlderAndNewer:
         opened._show(before)
         assert opened._head.view
         assert opened._head.view.status is Status.CANCELLED
+
+
+class TestReplaced:
+    """A retry that puts a new record in the old one's place: open pages swap it where it stands."""
+
+    async def test_a_row_is_swapped_where_it_is_on_the_page_that_asked_and_on_others(
+        self, house: House, dana: Actor
+    ) -> None:
+        desk = house.web.desk
+        older, old, newer = [await a_failed_job(desk, dana) for _ in range(3)]
+        mine, other = await house.grid(dana), await house.grid(dana)
+        for grid in (mine, other):
+            await grid.load()
+        await house.web.live.start()
+        with other.client:
+            other.open()
+        with mine.client:
+            await mine.retrying._carry_out(await plan_retry(desk, dana, old.id))
+        (new,) = (await jobs.replacements(desk, dana, [old.id])).values()
+        expected = [str(newer.id), str(new.id), str(older.id)]
+        assert titles(mine) == expected
+        row = mine.parts.table.row(new.id)
+        assert row
+        assert row.view
+        assert (row.view.status, row.view.retrying, mine.retrying.optimism.holds(old.id)) == (
+            Status.QUEUED, False, False,
+        )  # fmt: skip
+        assert (row.element.props["data-job-id"], "gone" in row.element.classes) == (str(new.id), False)
+        await eventually(lambda: titles(other) == expected, expect="the other page has swapped it too")
+        await house.web.live.stop()
+
+    async def test_a_page_that_missed_it_swaps_it_at_its_next_reading(
+        self, house: House, dana: Actor
+    ) -> None:
+        desk = house.web.desk
+        old = await a_failed_job(desk, dana)
+        grid = await house.grid(dana)
+        await grid.load()
+        new = (await retry(desk, dana, old.id)).job
+        await grid._reread_job(old.id)
+        assert titles(grid) == [str(new.id)]
+
+    async def test_the_page_of_the_old_one_goes_on_with_the_new_one(self, house: House, dana: Actor) -> None:
+        desk = house.web.desk
+        old = await a_failed_job(desk, dana)
+        opened = await house.job(dana, old)
+        with opened.client:
+            await opened.refresh()
+            assert opened._log._count == 1
+            await opened.retrying._carry_out(await plan_retry(desk, dana, old.id))
+            (new,) = (await jobs.replacements(desk, dana, [old.id])).values()
+            assert list(opened.shown()) == [new.id]
+            await opened.refresh()
+        assert not opened.ended
+        assert opened._log._count == 0
+        inside = [getattr(each, "text", "") for each in opened.frame.main.descendants()]
+        assert {"#1", "#2", str(old.id), str(new.id)} <= set(inside)
+
+    async def test_the_page_learns_it_by_reading_where_somebody_else_did_it(
+        self, house: House, dana: Actor
+    ) -> None:
+        old = await a_failed_job(house.web.desk, dana)
+        opened = await house.job(dana, old)
+        new = (await retry(house.web.desk, dana, old.id)).job
+        with opened.client:
+            await opened.refresh()
+        assert list(opened.shown()) == [new.id]
 
 
 class TestEnding:
@@ -294,7 +374,7 @@ class TestFirstReading:
             raise OSError("the database is away")
 
         really = job_list.list_jobs
-        monkeypatch.setattr(jobs, "list_jobs", fail)
+        monkeypatch.setattr(job_list, "list_jobs", fail)
         monkeypatch.setattr(jobs_module, "_SKELETON_AFTER_SECONDS", 0.01 if skeletons_first else 30)
         grid = await house.grid(dana, q="word")
         if not skeletons_first:
@@ -307,7 +387,7 @@ class TestFirstReading:
         assert "try again" in said._text.text
         assert (said._link.text, said._link.props["href"]) == ("Reload", "/?q=word")
         assert not grid.parts.table._skeletons
-        monkeypatch.setattr(jobs, "list_jobs", really)
+        monkeypatch.setattr(job_list, "list_jobs", really)
         house.web.live.shared.forget()
         await grid.reload()
         assert said._title.text == "Nothing matches"
@@ -343,6 +423,15 @@ class TestPlainPages:
         answer = await browser.post("/login", content=slowly())
         assert answer.status_code == 408
         assert "did not arrive in time" in answer.text
+
+    async def test_the_download_of_a_replaced_job_leads_to_the_new_one(
+        self, house: House, dana: Actor, browser: httpx.AsyncClient
+    ) -> None:
+        old = await a_failed_job(house.web.desk, dana)
+        new = (await retry(house.web.desk, dana, old.id)).job
+        browser.cookies.set(sessions.COOKIE, (await house.visit(dana)).cookie or "")
+        answer = await browser.get(f"/jobs/{old.id}/download")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/jobs/{new.id}/download")
 
     async def test_the_download_of_no_job_is_a_page(self, browser: httpx.AsyncClient) -> None:
         answer = await browser.get("/jobs/nonsense/download")

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
@@ -46,7 +46,7 @@ async def get_events(
 ) -> EventStreamResponse:
     """Changes of the jobs that the caller sees: event `job` with `{id, status, version, progress, step}`.
 
-    Event `reset`: some may have been missed, read anew.
+    `replaced_by` where another took the job's place. Event `reset`: some may have been missed, read anew.
     """
     stream = EventStream(request.app.state.hub, actor, request.state.resolve)
     return EventStreamResponse(
@@ -141,15 +141,16 @@ class EventStream:
 
 
 def _data(change: Change) -> str:
-    return json.dumps(
-        {
-            "id": str(change.id),
-            "status": change.status,
-            "version": change.version,
-            "progress": change.progress,
-            "step": change.step,
-        }
-    )
+    data: dict[str, Any] = {
+        "id": str(change.id),
+        "status": change.status,
+        "version": change.version,
+        "progress": change.progress,
+        "step": change.step,
+    }
+    if change.replaced_by:
+        data["replaced_by"] = str(change.replaced_by)
+    return json.dumps(data)
 
 
 def _block(**fields: str) -> str:

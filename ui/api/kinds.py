@@ -8,7 +8,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from services.kinds import JobKind
 from services.policy import Check, Price, RetryPolicy
-from services.vocabulary import FailureType, Status
+from services.vocabulary import FailureType, RetryMode, Status
 from ui.api.caller import Caller, TheDesk
 from ui.api.retries import DialogOut
 
@@ -48,6 +48,9 @@ class PolicyOut(BaseModel):
     """What a retry of the kind means."""
 
     statuses: list[Status] = Field(description="Which jobs may be retried.")
+    mode: RetryMode = Field(
+        description="Whether a retry goes on with the record, or puts a new one in its place."
+    )
     cost: int = Field(description="Credits for the first retry that a person asks for.")
     price: PriceOut | None = Field(description="How the cost goes on, where it changes.")
     limit: int | None
@@ -81,7 +84,7 @@ class KindOut(BaseModel):
             timeout=kind.timeout, upload_field=kind.upload_field,
             retry=PolicyOut(
                 statuses=[status for status in Status if status in policy.statuses],
-                cost=policy.cost_after(0), price=_price(policy),
+                mode=policy.mode, cost=policy.cost_after(0), price=_price(policy),
                 limit=policy.limit, counts=policy.counts,
                 checks=[_name(check) for check in policy.checks],
                 resets=list(policy.resets), keeps=list(policy.keeps), rescues=policy.rescues,

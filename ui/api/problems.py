@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -14,7 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from services.database import is_outage
-from services.errors import Invalid, MulliganError, NotFound, RateLimited, ServiceUnavailable, Unauthenticated
+from services.errors import (
+    Invalid,
+    JobReplaced,
+    MulliganError,
+    NotFound,
+    RateLimited,
+    ServiceUnavailable,
+    Unauthenticated,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +107,9 @@ def as_problem(error: Exception) -> Response:
 def install_problems(api: FastAPI) -> None:
     """Turns every error of the application into a problem."""
 
-    async def answer(_: Request, error: Exception) -> Response:
+    async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, JobReplaced) and request.method in {"GET", "HEAD"}:
+            return _led_on(request, error)
         return as_problem(error)
 
     handled = (
@@ -108,6 +118,13 @@ def install_problems(api: FastAPI) -> None:
     )  # fmt: skip
     for kind in handled:
         api.add_exception_handler(kind, answer)
+
+
+def _led_on(request: Request, error: JobReplaced) -> Response:
+    """To the same thing of the job that took this one's place. Not for ever: that one may be replaced as well."""
+    old, new = str(request.path_params["job_id"]), str(error.data["replaced_by"])
+    path, query = request.url.path.replace(old, new, 1), request.url.query
+    return RedirectResponse(f"{path}?{query}" if query else path, status_code=303)
 
 
 def _is_out_of_range(error: DBAPIError) -> bool:

@@ -66,6 +66,7 @@ class PlanOut(Wire):
     kind: str
     title: str
     status: Status
+    replaces: bool = Field(description="A new record, with an id of its own, takes this one's place.")
     allowed: bool
     error: Refusal | None
     checks: list[CheckOut]
@@ -102,7 +103,8 @@ class RetryAccepted(BaseModel):
     """A retry that is under way."""
 
     success: Literal[True] = True
-    job_id: UUID
+    job_id: UUID = Field(description="The job; a new one where it took another's place.")
+    replaced: UUID | None = Field(description="The record whose place the job took.")
     status: Status
     message: str
     attempt: int
@@ -131,5 +133,5 @@ async def retry_job(
     job = done.job
     return RetryAccepted(
         job_id=job.id, status=job.status, message=done.message, attempt=job.attempt, version=job.version,
-        cost=done.cost,
+        cost=done.cost, replaced=done.replaced,
     )  # fmt: skip

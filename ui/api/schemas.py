@@ -97,7 +97,7 @@ class JobOut(BaseModel):
     next_retry_at: datetime | None
     run_at: datetime | None = Field(description="When a scheduled job starts.")
     cancel_requested_at: datetime | None
-    replaces: UUID | None
+    replaces: UUID | None = Field(description="The record whose place it took; its address leads here.")
     replaced_by: UUID | None
     can: Can
 
@@ -119,6 +119,7 @@ class JobList(BaseModel):
 class AttemptOut(Wire):
     """One run of a job."""
 
+    job_id: UUID = Field(description="The job's, or that of a record whose place it took.")
     number: int
     trigger: Trigger
     requested_by: str | None

@@ -88,7 +88,8 @@ def open_client(url: str, *, as_json: bool) -> Iterator[Client]:
         raise typer.Exit(REFUSED)
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     try:
-        http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT)
+        # The address of a job whose place another took leads to that one.
+        http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT, follow_redirects=True)
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
     with http:

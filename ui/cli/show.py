@@ -50,6 +50,8 @@ def plan_page(plan: dict[str, Any]) -> Iterable[str]:
     )
     if plan["previous_error"]:
         yield f"  error: {plain(plan['previous_error'])}"
+    if plan["replaces"]:
+        yield "  a new record takes this one's place"
     yield f"  resets: {', '.join(map(plain, plan['resets']))}"
     yield f"  keeps: {', '.join(map(plain, plan['keeps']))}"
     yield f"  costs {plan['cost']}; balance {plan['balance']}, after it {plan['balance_after']}"

@@ -20,6 +20,8 @@ def draw_details(detail: JobDetail, kind: JobKind | None) -> None:
     cost = sum(attempt.cost for attempt in detail.attempts if not attempt.void)
     with Tag("dl", classes="facts"):
         _fact("Job", str(job.id), mono=True)
+        if job.replaces:
+            _fact("Replaces", str(job.replaces), mono=True)
         _fact("Kind", job.kind, mono=True)
         _fact("Owner", detail.owner.name)
         for name, at in (("Created", job.created_at), ("Starts", job.due_at), ("Finished", job.finished_at)):
@@ -69,6 +71,12 @@ class Log:
         with Tag("section", classes="card hidden") as self.element:
             Tag("h2", "Log")
             self._lines = Tag("div", classes="log", role="log", tabindex="0", aria_label="Log lines")
+
+    def clear(self) -> None:
+        """Begins anew, with another job's lines."""
+        self._lines.clear()
+        self._count = 0
+        self.element.dress("card hidden")
 
     def add(self, lines: Sequence[LogLine]) -> None:
         """Adds lines at the end."""

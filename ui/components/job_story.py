@@ -134,7 +134,9 @@ class Event:
 
 def timeline(created_at: datetime, owner: str, attempts: Sequence[Attempt]) -> list[Event]:
     """What happened, oldest first."""
-    events = [Event(created_at, f"Created by {owner}")]
+    # What a record took the place of is older than the record.
+    began = min([created_at, *(attempt.queued_at for attempt in attempts if attempt.number == 1)])
+    events = [Event(began, f"Created by {owner}")]
     for attempt in sorted(attempts, key=lambda a: a.number):
         if attempt.trigger is not Trigger.FIRST:
             by = f" by {attempt.requested_by}" if attempt.requested_by else ""

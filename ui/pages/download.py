@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 
 from services import jobs
-from services.errors import MulliganError, Unauthenticated
+from services.errors import JobReplaced, MulliganError, Unauthenticated
 from ui.pages.not_found import not_found
 from ui.visit import Web, enter_for_job, to_sign_in
 
@@ -23,6 +23,8 @@ def install(app: FastAPI, web: Web) -> None:
             detail = await jobs.job_detail(web.desk, visit.actor, identity)
         except Unauthenticated:
             return to_sign_in(request)
+        except JobReplaced as led:
+            return RedirectResponse(f"/jobs/{led.data['replaced_by']}/download", status_code=303)
         except (ValueError, MulliganError):
             return not_found("There is no such job here.")
         page = visit.link(f"/jobs/{identity}")

@@ -7,11 +7,11 @@ from uuid import UUID
 from nicegui import ui
 from nicegui.events import KeyEventArguments
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from services import deletion, jobs
 from services.access import Actor
-from services.errors import JobNotFound, MulliganError
+from services.errors import JobNotFound, JobReplaced, MulliganError
 from services.feed import Change
 from services.jobs import JobDetail
 from services.models import Job
@@ -45,6 +45,8 @@ def install(web: Web) -> None:
             detail = await jobs.job_detail(web.desk, visit.actor, identity)
         except Unauthenticated:
             return to_sign_in(request)
+        except JobReplaced as led:
+            return RedirectResponse(f"/jobs/{led.data['replaced_by']}", status_code=303)
         except (ValueError, MulliganError):
             return not_found(
                 "There is no such job here. It may have been deleted, or belong to another workspace."
@@ -66,7 +68,9 @@ class JobPage(OpenPage):
         self._reading_log = asyncio.Lock()
         with self.frame.main:
             self._build()
-            self.retrying = Retrying(self, hope=self._hope, know=self._know, reread=self._reread_job)
+            self.retrying = Retrying(
+                self, hope=self._hope, know=self._know, swap=self.replaced, reread=self._reread_job
+            )
             self.confirm = ConfirmDialog()
         ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
         self._show(detail)
@@ -109,7 +113,7 @@ class JobPage(OpenPage):
         self._args.show(str(args), lambda: _draw_tree(args), visible=bool(args))
         result = redact_args(None, job.result or {})
         self._result.show(str(result), lambda: _draw_tree(result), visible=bool(result))
-        self._details.show(job.version, lambda: draw_details(detail, kind))
+        self._details.show((job.id, job.version), lambda: draw_details(detail, kind))
         events = timeline(job.created_at, detail.owner.name, runs)
         self._timeline.show(tuple(events), lambda: draw_timeline(events))
 
@@ -142,12 +146,29 @@ class JobPage(OpenPage):
         if gone:
             self._gone()
 
+    def replaced(self, old: UUID, job: Job) -> None:
+        """Another record took the job's place: the page and its address go on with that one."""
+        if self.ended or old != self._id:
+            return
+        self.retrying.optimism.end(old)
+        self._id = job.id
+        self._log_cursor = None
+        self._log.clear()
+        ui.navigate.history.replace(self.visit.link(f"/jobs/{job.id}"))
+        self._know(job)
+        self.stirred()
+
     async def refresh(self) -> None:
         """Reads the job with its history, and what it has said since."""
         if self.ended:
             return
         try:
             detail = await jobs.job_detail(self.visit.desk, self.actor, self._id)
+        except JobReplaced as led:
+            found = await jobs.read_jobs(self.visit.desk, self.actor, [led.data["replaced_by"]])
+            for job in found:
+                self.replaced(self._id, job)
+            return
         except JobNotFound:
             self._gone()
             return

@@ -67,7 +67,9 @@ class JobsPage(OpenPage):
         self._cursor = -1
         with self.frame.main:
             self.parts = GridParts(self, address)
-            self.retrying = Retrying(self, hope=self._hope, know=self._know, reread=self._reread_job)
+            self.retrying = Retrying(
+                self, hope=self._hope, know=self._know, swap=self.replaced, reread=self._reread_job
+            )
             self.confirm = ConfirmDialog()
         body = self.parts.table.body
         body.on("mouseenter", lambda: self._hover(on=True), args=[])
@@ -156,8 +158,7 @@ class JobsPage(OpenPage):
         """The rows that are shown, too: some may be on no page any more."""
         known = list(self.shown())
         if known and not self.ended:
-            found = await jobs.read_jobs(self.visit.desk, self.actor, known)
-            self.changed(found, set(known) - {job.id for job in found})
+            await self._reread_rows(known)
         await self.refresh()
 
     async def reload(self) -> None:
@@ -241,6 +242,18 @@ class JobsPage(OpenPage):
             if row := self.parts.table.row(job_id):
                 row.element.toggle("gone", on=True)
 
+    def replaced(self, old: UUID, job: Job) -> None:
+        """Shows the job that took another's place in that one's row."""
+        row = self.parts.table.row(old)
+        if row is None or self.ended:
+            return
+        self.retrying.optimism.end(old)
+        if self.parts.table.row(job.id):  # a list was read meanwhile, and has it already
+            row.element.toggle("gone", on=True)
+        else:
+            row.element.toggle("gone", on=False)
+            row.show(self._view(job))
+
     # --- what people do -----------------------------------------------------------------------------------------------
 
     async def on_action(self, action: Action, row: JobRow) -> None:
@@ -281,10 +294,16 @@ class JobsPage(OpenPage):
         self.changed([job], ())
 
     async def _reread_job(self, job_id: UUID) -> None:
-        if self.ended:
-            return
-        found = await jobs.read_jobs(self.visit.desk, self.actor, [job_id])
-        self.changed(found, {job_id} - {job.id for job in found})
+        if not self.ended:
+            await self._reread_rows([job_id])
+
+    async def _reread_rows(self, ids: Sequence[UUID]) -> None:
+        found = await jobs.read_jobs(self.visit.desk, self.actor, ids)
+        gone = set(ids) - {job.id for job in found}
+        taken = await jobs.replacements(self.visit.desk, self.actor, gone) if gone else {}
+        for old, job in taken.items():
+            self.replaced(old, job)
+        self.changed(found, gone - taken.keys())
 
     # --- keyboard -----------------------------------------------------------------------------------------------------
 

@@ -221,6 +221,9 @@ class OpenPage:
     def changed(self, jobs: Sequence[Job], gone: Collection[UUID]) -> None:
         """Nothing shown changes."""
 
+    def replaced(self, old: UUID, job: Job) -> None:
+        """Nothing shown is replaced."""
+
     def stirred(self) -> None:
         """Reads lists and figures a moment later, however many changes come meanwhile."""
         # Also of what comes while the page waits already: what is read then must know of it.

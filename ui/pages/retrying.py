@@ -66,11 +66,13 @@ class Retrying:
         *,
         hope: Callable[[UUID], None],
         know: Callable[[Job], None],
+        swap: Callable[[UUID, Job], None],
         reread: Callable[[UUID], Awaitable[None]],
     ) -> None:
         self._page = page
         self._hope = hope
         self._know = know
+        self._swap = swap
         self._reread = reread
         self.optimism = Optimism()
         self.dialog = RetryDialog(self._carry_out, self._replan)
@@ -114,6 +116,8 @@ class Retrying:
                 self._page.visit.desk, actor, plan.job_id, version=plan.version, from_step=plan.from_step
             )
             self.optimism.end(plan.job_id)
+            if answer.replaced:
+                self._swap(answer.replaced, answer.job)
             self._know(answer.job)
             self._page.frame.toasts.success(f"Job “{plan.title}” queued for retry")
 
