@@ -5,6 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.database import Database
@@ -12,6 +13,22 @@ from services.errors import Forbidden
 from services.models import Job, Membership, User, Workspace
 from services.settings import Settings
 from services.vocabulary import Role
+
+
+async def owner_of(session: AsyncSession, job_id: UUID) -> "Actor | None":
+    """Who submitted a job, with the role of now; None for who is no member of its workspace any more."""
+    is_member = sa.and_(
+        col(Membership.user_id) == col(User.id), col(Membership.workspace_id) == col(Workspace.id)
+    )
+    query = (
+        sa.select(User, Workspace, Membership)
+        .join(Job, col(Job.owner_id) == col(User.id))
+        .join(Workspace, col(Workspace.id) == col(Job.workspace_id))
+        .join(Membership, is_member)
+        .where(col(Job.id) == job_id)
+    )
+    row = (await session.execute(query)).one_or_none()
+    return Actor.of(*row) if row else None
 
 
 class Accounts(Protocol):

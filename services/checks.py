@@ -3,16 +3,17 @@
 from services.access import Actor
 from services.desk import Desk
 from services.errors import InputMissing, ServiceUnavailable
-from services.models import Job, Upload
+from services.models import Job
 from services.policy import CheckResult
 from services.sizes import human_size
+from services.uploads import stored_input
 
 _CODE = "input_in_storage"
 
 
 async def input_in_storage(desk: Desk, job: Job, actor: Actor) -> CheckResult:  # noqa: ARG001 - the form of a check
     """Whether the bytes of the job's upload can still be read. Not being able to ask blocks as well."""
-    upload = await _upload_of(desk, job)
+    upload = await stored_input(desk, job.workspace_id, job.upload_id)
     if upload is None:
         return _missing("of this job")
     facts = {"filename": upload.filename, "size": upload.size}
@@ -25,14 +26,6 @@ async def input_in_storage(desk: Desk, job: Job, actor: Actor) -> CheckResult:  
         return _missing(upload.filename)
     message = f"Input {upload.filename} ({human_size(size)}) is still in storage"
     return CheckResult(_CODE, passed=True, message=message, facts=facts)
-
-
-async def _upload_of(desk: Desk, job: Job) -> Upload | None:
-    if job.upload_id is None:
-        return None
-    async with desk.db.read() as session:
-        upload = await session.get(Upload, job.upload_id)
-    return upload if upload and upload.workspace_id == job.workspace_id else None
 
 
 def _missing(name: str) -> CheckResult:

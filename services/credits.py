@@ -66,14 +66,16 @@ async def post(
     return balance
 
 
-async def refund_unused(session: AsyncSession, actor: Actor, job: Job) -> None:
-    """Gives back what a retry cost that was cancelled before any worker had it."""
+async def refund_unused(
+    session: AsyncSession, job: Job, by: str | None, note: str = "Cancelled before it ran."
+) -> None:
+    """Gives back what a retry cost that was cancelled, or taken back, before any worker had it."""
     attempt = await session.get(Attempt, (job.id, job.attempt), populate_existing=True)
     if attempt is None or not attempt.cost or attempt.started_at is not None:
         return
     await post(
         session, job.workspace_id, attempt.cost, CreditReason.REFUND,
-        actor=actor.email, note="Cancelled before it ran.", job_id=job.id, attempt=job.attempt,
+        actor=by, note=note, job_id=job.id, attempt=job.attempt,
     )  # fmt: skip
     attempt.cost = 0
 

@@ -40,7 +40,10 @@ async def delete(desk: Desk, actor: Actor, job_id: UUID) -> None:
         for content in (LogLine, Step):
             await session.execute(sa.delete(content).where(col(content.job_id).in_(line)))
         await session.execute(sa.delete(BatchSkip).where(col(BatchSkip.batch_id) == job_id))
-        said = {"error": None, "traceback": None, "advice": None}
+        said = {
+            "error": None, "traceback": None, "advice": None,
+            "changes": None, "args_before": None, "upload_before": None,
+        }  # fmt: skip
         await session.execute(sa.update(Attempt).where(col(Attempt.job_id).in_(line)).values(**said))
         await lifecycle.bury_forebears(session, line[1:])
         audit.record(session, actor, "job.delete", job_id, kind=job.kind)

@@ -77,9 +77,16 @@ class RetriesDisabled(MulliganError):
 
 
 class InputMissing(MulliganError):
-    """The input {name} is no longer in storage. Upload it again as a new job."""
+    """The input {name} is no longer in storage. Upload it again and retry with the new file."""
 
     code = "input_missing"
+    status = 409
+
+
+class NeverRecovered(MulliganError):
+    """0 of {tried} retries after this error recovered."""
+
+    code = "never_recovered"
     status = 409
 
 
@@ -98,6 +105,10 @@ class JobReplaced(Conflict):
     """Somebody else was first: a new job took this one's place, and it is {current} now."""
 
     # `replaced_by` in the data names it; whoever only wants to read is sent there.
+
+
+class NotOver(Conflict):
+    """The job is {current}: a copy is made of a job that is over."""
 
 
 class Invalid(MulliganError):

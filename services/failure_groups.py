@@ -102,7 +102,10 @@ def _epoch(moment: Any) -> Any:
 
 
 async def odds_after(session: AsyncSession, kind: str, fingerprint: str) -> Odds:
-    """How often retries after this failure have worked, over the whole installation. Void ones do not count."""
+    """How often retries after this failure have worked, over the whole installation.
+
+    Void ones do not count, nor those with edited arguments: they say nothing of a retry of the job as it is.
+    """
     query = (
         sa.select(col(Attempt.status), sa.func.count())
         .where(
@@ -110,6 +113,7 @@ async def odds_after(session: AsyncSession, kind: str, fingerprint: str) -> Odds
             col(Attempt.after_fingerprint) == fingerprint,
             col(Attempt.status).in_(TERMINAL - {Status.CANCELLED}),
             col(Attempt.void).is_(False),
+            col(Attempt.changes).is_(None),
             col(Attempt.trigger).in_(RETRIES),
         )
         .group_by(col(Attempt.status))

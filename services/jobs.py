@@ -16,9 +16,10 @@ from services.errors import Conflict, NotFound
 from services.feed import Change
 from services.models import Artifact, Attempt, Job, LogLine, Step, Upload, User
 from services.submission import ring
-from services.vocabulary import ACTIVE, TERMINAL, Status, Trigger
+from services.vocabulary import ACTIVE, RETRIES, TERMINAL, Status
 
 _LIST_LIMIT = 200
+_COPIES = 10
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class JobDetail:
     """The job's output."""
     owner: User
     upload: Upload | None
+    origin: Job | None
+    """What it was made from, where the actor sees that."""
+    copies: list[Job]
+    """What was made from it, the newest few that the actor sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Actions:
     download: bool
     start: bool
     """Before its time."""
+    copy: bool
+    """Run again as a new job."""
 
 
 def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
@@ -57,6 +64,10 @@ def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
         delete=actor.may_change and job.status in TERMINAL,
         download=job.output_attempt is not None and job.status is Status.COMPLETED,
         start=actor.may_change and job.status is Status.SCHEDULED,
+        copy=actor.may_change
+        and kind is not None
+        and job.status in TERMINAL
+        and not job.kind.startswith("system."),
     )
 
 
@@ -126,7 +137,21 @@ async def job_detail(desk: Desk, actor: Actor, job_id: UUID) -> JobDetail:
             artifacts=await _output(session, job),
             owner=await session.get_one(User, job.owner_id),
             upload=await session.get(Upload, job.upload_id) if job.upload_id else None,
+            origin=await _origin(session, actor, job),
+            copies=await _copies(session, actor, job),
         )
+
+
+async def _origin(session: AsyncSession, actor: Actor, job: Job) -> Job | None:
+    if job.made_from is None:
+        return None
+    query = sa.select(Job).where(col(Job.id) == job.made_from, *actor.visible())
+    return (await session.scalars(query)).one_or_none()
+
+
+async def _copies(session: AsyncSession, actor: Actor, job: Job) -> list[Job]:
+    query = sa.select(Job).where(col(Job.made_from) == job.id, *actor.visible())
+    return list((await session.scalars(query.order_by(col(Job.id).desc()).limit(_COPIES))).all())
 
 
 async def _output(session: AsyncSession, job: Job) -> list[Artifact]:
@@ -179,7 +204,7 @@ async def logs(
 async def cancel(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None = None) -> Job:
     """Cancels a job. A running one stays `running` until its worker has stopped, within two seconds.
 
-    An automatic retry that waits is taken back: the job is failed again, and can be retried by a person.
+    A retry that waits is taken back: the job is again as it had ended, and what the retry cost is given back.
 
     Raises:
         JobNotFound, Forbidden: not there, or not the actor's to change.
@@ -195,10 +220,10 @@ async def cancel(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None 
             return job
         if await _waits_to_retry(session, job):
             audit.record(session, actor, "job.stop_retrying", job_id)
-            return await lifecycle.stop_retrying(session, job)
+            return await take_back_retry(session, desk, job, actor.email, "The retry was taken back.")
         changed = await lifecycle.cancel(session, job, actor.name)
         if changed.status is Status.CANCELLED:
-            await ledger.refund_unused(session, actor, changed)
+            await ledger.refund_unused(session, changed, actor.email)
         audit.record(session, actor, "job.cancel", job_id)
         return changed
 
@@ -208,9 +233,10 @@ async def cancel(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None 
 
 
 async def start_now(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None = None) -> Job:
-    """Queues a scheduled job, or an automatic retry that waits, before its time.
+    """Queues a scheduled job, or a retry that waits, before its time.
 
-    A queue that does not answer is no error: housekeeping rings when it is back.
+    A retry that waits until something is back stays `scheduled`: that is looked for at once. A queue that does not
+    answer is no error: housekeeping rings when it is back.
 
     Raises:
         JobNotFound, Forbidden: not there, or not the actor's to change.
@@ -222,7 +248,7 @@ async def start_now(desk: Desk, actor: Actor, job_id: UUID, *, version: int | No
         actor.require_change()
         if job.status is not Status.SCHEDULED or (version is not None and version != job.version):
             raise Conflict(current=job.status, version=job.version)
-        changed = await lifecycle.start_now(session, job)
+        changed = await (lifecycle.look_now if job.waits_for else lifecycle.start_now)(session, job)
         audit.record(session, actor, "job.start_now", job_id)
         return changed
 
@@ -232,9 +258,28 @@ async def start_now(desk: Desk, actor: Actor, job_id: UUID, *, version: int | No
     return job
 
 
+async def take_back_retry(
+    session: AsyncSession, desk: Desk, job: Job, by: str | None, note: str, why: str | None = None
+) -> Job:
+    """Takes a retry back that waits, in the caller's transaction, and gives back what it cost.
+
+    Args:
+        by: whose wish it was, for the ledger.
+        why: what spoke against it, where it was nobody's wish.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    kind = desk.kinds.get(job.kind)
+    counts = job.retry_count > 0 and (kind is None or kind.policy.counts)
+    taken_back = await lifecycle.take_back_retry(session, job, counts=counts, why=why)
+    await ledger.refund_unused(session, taken_back, by, note)
+    return taken_back
+
+
 async def _waits_to_retry(session: AsyncSession, job: Job) -> bool:
-    """Whether an automatic retry is due later: to cancel it is to leave the job failed, not to cancel the job."""
+    """Whether a retry is due later: to cancel it is to leave the job as it had ended, not to cancel the job."""
     if job.status is not Status.SCHEDULED:
         return False
     attempt = await session.get(Attempt, (job.id, job.attempt))
-    return attempt is not None and attempt.trigger is Trigger.AUTO
+    return attempt is not None and attempt.trigger in RETRIES

@@ -139,6 +139,12 @@ class JobKind:
         dumped: dict[str, Any] = to_jsonable_python(_revealed(args.model_dump(exclude_unset=True)))
         return dumped
 
+    @staticmethod
+    def dump_whole(args: BaseModel) -> dict[str, Any]:
+        """As `dump_args`, with the defaults of those that were not given."""
+        dumped: dict[str, Any] = to_jsonable_python(_revealed(args.model_dump()))
+        return dumped
+
 
 def _revealed(value: Any) -> Any:
     """A dumped model with its secrets as they are: in JSON mode Pydantic would store asterisks."""

@@ -6,11 +6,13 @@ function works inside the caller's transaction and does nothing outside it: ring
     scheduled ──due──▶ queued ──claim──▶ running ──finish──▶ completed | failed | timeout | cancelled
         ▲                ▲  ▲               │
         │                │  └──rescue───────┤ (handed back, or its lease ran out)
-        └── run_at       └──retry── failed, timeout, … (as the kind's policy says)
+        ├── run_at       └──retry── failed, timeout, … (as the kind's policy says)
+        └── retry later, by a person or by itself; taken back, it is again as it had ended
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -29,6 +31,8 @@ from services.statements import Statements, statements
 from services.vocabulary import RETRIES, WAITING, FailureType, Priority, Status, StepStatus, Trigger
 
 FIRST_KICK_AGAIN_SECONDS = 10
+FIRST_LOOK_AGAIN_SECONDS = 10
+_LONGEST_LOOK_SECONDS = 300
 _MOST_DOUBLINGS = 6
 _BATCH = 500
 
@@ -39,7 +43,7 @@ _CLEARED: dict[str, Any] = {
     "progress": 0, "step": None, "error": None, "failure_type": None, "advice": None, "fingerprint": None,
     "result": None,
     "worker": None, "lease_expires_at": None, "cancel_requested_at": None, "cancel_requested_by": None,
-    "started_at": None, "finished_at": None, "due_at": None,
+    "started_at": None, "finished_at": None, "due_at": None, "waits_for": None,
 }  # fmt: skip
 
 # What nobody may read of a tombstone.
@@ -249,7 +253,7 @@ async def chores(session: AsyncSession, kinds: Sequence[str], limited: Collectio
     The doorbells of `limited` kinds are forgotten where no slot is free: whatever waits may need another.
     """
     looks = (
-        (_is(Status.SCHEDULED), col(Job.due_at) <= db_now()),
+        (_is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None)),
         (_is(Status.RUNNING), col(Job.lease_expires_at) < db_now()),
         *(
             (_is(Status.QUEUED), *((col(Job.kind) == kind,) if kind in limited else _unclaimed(kind)))
@@ -285,23 +289,57 @@ async def expire(session: AsyncSession, job: Job, failure: Failure, *, rescue: b
 
 
 async def queue_due(session: AsyncSession) -> list[Job]:
-    """Queues scheduled jobs whose time has come."""
-    due = _batch(_is(Status.SCHEDULED), col(Job.due_at) <= db_now(), order=col(Job.due_at))
-    values = {"status": Status.QUEUED, "queued_at": db_now()} | _CLEARED | _kick_values() | _moved()
+    """Queues scheduled jobs whose time has come, but for those that wait for something else than a time."""
+    due = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None)
+    return await _begin(session, col(Job.id).in_(_batch(*due, order=col(Job.due_at))))
+
+
+async def is_awaited(session: AsyncSession) -> bool:
+    """Whether it is time to look again for what some retry waits for."""
+    awaited = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_not(None)
+    return bool((await session.execute(sa.select(sa.exists().where(*awaited)))).scalar())
+
+
+async def take_looks(session: AsyncSession, most: int) -> list[Job]:
+    """Retries that wait for something, each marked as looked at; twice as long until the next look, up to 5 min."""
+    awaited = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_not(None)
+    taken = _batch(*awaited, order=col(Job.due_at), most=most)
+    jobs = (await session.scalars(sa.select(Job).where(col(Job.id).in_(taken)))).all()
+    for looks in {job.kicks for job in jobs}:
+        ids = [job.id for job in jobs if job.kicks == looks]
+        wait = min(FIRST_LOOK_AGAIN_SECONDS * 2 ** min(looks + 1, _MOST_DOUBLINGS), _LONGEST_LOOK_SECONDS)
+        await session.execute(
+            sa.update(Job)
+            .where(col(Job.id).in_(ids), col(Job.status) == Status.SCHEDULED)
+            .values(due_at=db_now(wait), kicks=looks + 1),
+            execution_options={"synchronize_session": False},
+        )
+    return list(jobs)
+
+
+async def queue_awaited(session: AsyncSession, job: Job) -> Job | None:
+    """Queues a retry for which everything is back. None: somebody was first."""
+    begun = await _begin(session, col(Job.id) == job.id, col(Job.version) == job.version)
+    return begun[0] if begun else None
+
+
+async def wait_on(session: AsyncSession, job: Job, waits_for: str, why: str) -> Job | None:
+    """Notes that a retry waits for something else than before. None: it does not, or somebody was first."""
     change = (
         sa.update(Job)
-        .where(col(Job.id).in_(due), col(Job.status) == Status.SCHEDULED)
-        .values(**values)
+        .where(
+            col(Job.id) == job.id,
+            col(Job.version) == job.version,
+            col(Job.status) == Status.SCHEDULED,
+            col(Job.waits_for) != waits_for,
+        )
+        .values(waits_for=waits_for, **_moved())
         .returning(Job)
     )
-    jobs = list((await session.scalars(change, execution_options=_FRESH)).all())
-    await session.execute(
-        sa.update(Attempt)
-        .where(col(Attempt.job_id).in_([job.id for job in jobs]), col(Attempt.status) == Status.SCHEDULED)
-        .values(status=Status.QUEUED, queued_at=db_now()),
-        execution_options={"synchronize_session": False},
-    )
-    return jobs
+    changed = await _changed(session, change)
+    if changed is not None:
+        await _set_attempt(session, job.id, job.attempt, error=why)
+    return changed
 
 
 async def unclaimed(session: AsyncSession, kinds: Iterable[str]) -> list[Job]:
@@ -348,6 +386,28 @@ async def create(session: AsyncSession, job: Job, requested_by: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """Arguments that a retry runs with instead of the job's own."""
+
+    args: dict[str, Any]
+    upload_id: UUID | None
+    changes: list[dict[str, Any]]
+    """What differs, `{"path", "before", "after"}` each, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """When a retry begins that does not begin at once."""
+
+    at: datetime | None = None
+    """None: as soon as what it waits for is there."""
+    waits_for: str | None = None
+    """The code of a check that must pass first."""
+    why: str | None = None
+    """What that check found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Requeue:
     """A retry, as decided: `before` is the job as it was read in the same transaction."""
 
@@ -360,6 +420,7 @@ class Requeue:
     from_step: str | None = None
     replacement: UUID | None = None
     """The id of the record that takes the job's place; None: the job goes on as it is."""
+    edit: Edit | None = None
 
 
 async def requeue(session: AsyncSession, retry: Requeue) -> Job:
@@ -368,6 +429,35 @@ async def requeue(session: AsyncSession, retry: Requeue) -> Job:
     Raises:
         Conflict: the job is no longer as it was read.
     """
+    values = (
+        {"status": Status.QUEUED, "output_attempt": None, "queued_at": db_now()} | _CLEARED | _kick_values()
+    )
+    job = await _try_again(session, retry, values)
+    session.add(_attempt_of(retry, job))
+    return job
+
+
+async def schedule_retry(session: AsyncSession, retry: Requeue, later: Later) -> Job:
+    """Makes a new attempt of a job that has ended, to be queued later.
+
+    Until then the job keeps what it ended with: error, result, output. Taken back, nothing of it was lost.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    values = {
+        "status": Status.SCHEDULED, "due_at": later.at or db_now(FIRST_LOOK_AGAIN_SECONDS),
+        "waits_for": later.waits_for, "kicks": 0, "kick_due_at": None, "finished_at": None,
+        "cancel_requested_at": None,
+    }  # fmt: skip
+    job = await _try_again(session, retry, values)
+    attempt = _attempt_of(retry, job)
+    attempt.error = later.why
+    session.add(attempt)
+    return job
+
+
+async def _try_again(session: AsyncSession, retry: Requeue, values: dict[str, Any]) -> Job:
     before = retry.before
     if before in session:  # else the update's answer would overwrite what it was
         session.expunge(before)
@@ -380,15 +470,12 @@ async def requeue(session: AsyncSession, retry: Requeue) -> Job:
             col(Job.deleted_at).is_(None),
         )
         .values(
-            status=Status.QUEUED,
             attempt=col(Job.attempt) + 1,
             retry_count=col(Job.retry_count) + (1 if retry.counts else 0),
-            output_attempt=None,
-            queued_at=db_now(),
             # Low is what a batch made of it. Of a single retry, somebody waits for the outcome.
             priority=Priority.NORMAL if before.priority is Priority.LOW else before.priority,
-            **_CLEARED,
-            **_kick_values(),
+            **_edited(retry),
+            **values,
             **_moved(),
         )
         .returning(Job)
@@ -396,7 +483,6 @@ async def requeue(session: AsyncSession, retry: Requeue) -> Job:
     job = await _changed(session, change)
     if job is None:
         raise await _conflict(session, before.id)
-    session.add(_attempt_of(retry, job))
     return job
 
 
@@ -430,18 +516,26 @@ async def replace(session: AsyncSession, retry: Requeue) -> Job:
         "id": retry.replacement, "replaces": old.id, "status": Status.QUEUED, "attempt": old.attempt + 1,
         "retry_count": old.retry_count + (1 if retry.counts else 0), "created_at": db_now(),
         "updated_at": db_now(), "queued_at": db_now(),
-    }  # fmt: skip
+    } | _edited(retry)  # fmt: skip
     add = sa.insert(Job).values(**values, **_kick_values()).returning(Job)
     job = (await session.scalars(add)).one()
     session.add(_attempt_of(retry, job))
     return job
 
 
+def _edited(retry: Requeue) -> dict[str, Any]:
+    return {"args": retry.edit.args, "upload_id": retry.edit.upload_id} if retry.edit else {}
+
+
 def _attempt_of(retry: Requeue, job: Job) -> Attempt:
+    before, edit = retry.before, retry.edit
     return Attempt(
-        job_id=job.id, number=job.attempt, trigger=retry.trigger, kind=job.kind, requested_by=retry.requested_by,
-        from_step=retry.from_step, cost=retry.cost,
-        after_fingerprint=retry.before.fingerprint if retry.trigger in RETRIES else None,
+        job_id=job.id, number=job.attempt, trigger=retry.trigger, kind=job.kind, status=job.status,
+        requested_by=retry.requested_by, from_step=retry.from_step, cost=retry.cost,
+        after_fingerprint=before.fingerprint if retry.trigger in RETRIES else None,
+        changes=edit.changes if edit else None,
+        args_before=before.args if edit else None,
+        upload_before=before.upload_id if edit else None,
     )  # fmt: skip
 
 
@@ -496,7 +590,7 @@ async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failur
     before = retry.before
     restored = {
         name: getattr(before, name)
-        for name in (*_CLEARED, "retry_count", "output_attempt", "queued_at", "priority")
+        for name in (*_CLEARED, "retry_count", "output_attempt", "queued_at", "priority", "args", "upload_id")
     }
     if before.status is Status.FAILED:
         restored |= {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
@@ -597,44 +691,85 @@ async def start_now(session: AsyncSession, job: Job) -> Job:
     Raises:
         Conflict: the job is no longer as it was read.
     """
-    values = {"status": Status.QUEUED, "queued_at": db_now()} | _CLEARED | _kick_values() | _moved()
+    begun = await _begin(session, col(Job.id) == job.id, col(Job.version) == job.version)
+    if not begun:
+        raise await _conflict(session, job.id)
+    return begun[0]
+
+
+async def look_now(session: AsyncSession, job: Job) -> Job:
+    """Has housekeeping look at once for what a retry waits for.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
     change = (
         sa.update(Job)
         .where(col(Job.id) == job.id, col(Job.version) == job.version, col(Job.status) == Status.SCHEDULED)
-        .values(**values)
+        .values(due_at=db_now(), kicks=0, **_moved())
         .returning(Job)
     )
     changed = await _changed(session, change)
     if changed is None:
         raise await _conflict(session, job.id)
-    await _set_attempt(session, job.id, changed.attempt, status=Status.QUEUED, queued_at=db_now())
     return changed
 
 
-async def stop_retrying(session: AsyncSession, job: Job) -> Job:
-    """Takes an automatic retry back that has not begun: the job has failed again, as it had; the attempt is void.
+async def take_back_retry(session: AsyncSession, job: Job, *, counts: bool, why: str | None = None) -> Job:
+    """Takes a retry back that has not begun: the job is again as it had ended, the attempt is void.
+
+    Args:
+        counts: whether it was counted among the retries that people asked for.
+        why: what spoke against it, where it was no person's wish.
 
     Raises:
         Conflict: the job is no longer as it was read.
     """
-    ended = await session.get_one(Attempt, (job.id, job.attempt - 1))
+    retry = await session.get_one(Attempt, (job.id, job.attempt))
+    ended = await _ended_as(session, job)
+    by_itself = retry.trigger is Trigger.AUTO
+    before = (
+        {"args": retry.args_before, "upload_id": retry.upload_before} if retry.args_before is not None else {}
+    )
     change = (
         sa.update(Job)
         .where(col(Job.id) == job.id, col(Job.version) == job.version, col(Job.status) == Status.SCHEDULED)
         .values(
-            status=ended.status,
-            finished_at=ended.finished_at,
-            auto_retry_count=col(Job.auto_retry_count) - 1,
-            due_at=None,
-            **_moved(),
+            {
+                "status": ended.status,
+                "finished_at": ended.finished_at,
+                "auto_retry_count": col(Job.auto_retry_count) - (1 if by_itself else 0),
+                "retry_count": col(Job.retry_count) - (1 if counts and not by_itself else 0),
+                "due_at": None,
+                "waits_for": None,
+                "kicks": 0,
+            }
+            | before
+            | _moved()
         )
         .returning(Job)
     )
     changed = await _changed(session, change)
     if changed is None:
         raise await _conflict(session, job.id)
-    await _set_attempt(session, job.id, job.attempt, status=Status.CANCELLED, void=True, finished_at=db_now())
+    said = {"status": Status.CANCELLED, "void": True, "finished_at": db_now(), "error": why}
+    await _set_attempt(session, job.id, job.attempt, **said)
     return changed
+
+
+async def _ended_as(session: AsyncSession, job: Job) -> Attempt:
+    """The attempt before the latest that was not void: how the job had ended."""
+    query = (
+        sa.select(Attempt)
+        .where(
+            col(Attempt.job_id) == job.id,
+            col(Attempt.number) < job.attempt,
+            col(Attempt.void).is_(False),
+        )
+        .order_by(col(Attempt.number).desc())
+        .limit(1)
+    )
+    return (await session.scalars(query)).one()
 
 
 async def bury(session: AsyncSession, job: Job, allowed: frozenset[Status]) -> Job:
@@ -739,6 +874,27 @@ async def _interrupt(
     return job
 
 
+async def _begin(session: AsyncSession, *which: sa.ColumnElement[bool]) -> list[Job]:
+    """Queues scheduled jobs; what a retry kept while it waited is cleared now."""
+    values = (
+        {"status": Status.QUEUED, "queued_at": db_now(), "output_attempt": None} | _CLEARED | _kick_values()
+    )
+    change = (
+        sa.update(Job)
+        .where(*which, col(Job.status) == Status.SCHEDULED)
+        .values(**values, **_moved())
+        .returning(Job)
+    )
+    jobs = list((await session.scalars(change, execution_options=_FRESH)).all())
+    await session.execute(
+        sa.update(Attempt)
+        .where(col(Attempt.job_id).in_([job.id for job in jobs]), col(Attempt.status) == Status.SCHEDULED)
+        .values(status=Status.QUEUED, queued_at=db_now(), error=None),
+        execution_options={"synchronize_session": False},
+    )
+    return jobs
+
+
 async def keep_steps(session: AsyncSession, old: Claim, new: Claim, before: str | None) -> list[Step]:
     """Gives attempt `new` the checkpoints of attempt `old`, those before the step `before` or all."""
     done = (StepStatus.COMPLETED, StepStatus.KEPT)
@@ -771,13 +927,13 @@ def _unclaimed(kind: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool
     return col(Job.kind) == kind, col(Job.kick_due_at) < db_now()
 
 
-def _batch(*conditions: sa.ColumnElement[bool], order: Any) -> Any:
+def _batch(*conditions: sa.ColumnElement[bool], order: Any, most: int = _BATCH) -> Any:
     """Ids of a batch of due jobs; on PostgreSQL, two housekeepers take different ones instead of waiting."""
     return (
         sa.select(col(Job.id))
         .where(*conditions)
         .order_by(order)
-        .limit(_BATCH)
+        .limit(most)
         .with_for_update(skip_locked=True)
     )
 

@@ -317,6 +317,8 @@ class Attempt(SQLModel, table=True):
     """Arguments that were edited for it: `{"path", "before", "after"}` each, without secrets."""
     args_before: dict[str, Any] | None = Field(default=None, sa_type=Json)
     """The job's arguments before that, for taking the retry back."""
+    upload_before: UUID | None = None
+    """The job's upload before that, kept for the same."""
     trace: str | None = Field(default=None, max_length=64)
     """W3C `traceparent` of the retry that asked for it."""
     error: str | None = None
@@ -337,6 +339,12 @@ class Attempt(SQLModel, table=True):
             "status",
             sqlite_where=sa.text("after_fingerprint IS NOT NULL"),
             postgresql_where=sa.text("after_fingerprint IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_attempt_upload_before",
+            "upload_before",
+            sqlite_where=sa.text("upload_before IS NOT NULL"),
+            postgresql_where=sa.text("upload_before IS NOT NULL"),
         ),
         sa.Index(
             "ix_attempt_batch",

@@ -32,6 +32,8 @@ class CheckResult:
     facts: dict[str, Any] = field(default_factory=dict)
     error: MulliganError | None = None
     """What the caller of a refused retry gets."""
+    forcible: bool = False
+    """Whether a person may go on all the same."""
 
 
 Check = Callable[["Desk", "Job", "Actor"], Awaitable[CheckResult]]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.access import Actor
 from services.desk import Desk
+from services.editing import as_edited
 from services.errors import Conflict, ServiceUnavailable
 from services.ids import new_id
 from services.jobs import get_job
@@ -47,12 +48,12 @@ async def ready(desk: Desk, actor: Actor, plan: RetryPlan, policy: RetryPolicy) 
         ServiceUnavailable: it took too long.
         MulliganError: whatever `prepare` says.
     """
-    if policy.prepare is None:
+    if policy.prepare is None or plan.later:
         return Readied(Preparing(_id_of(plan.job_id, policy), plan.attempt + 1))
     job = await get_job(desk, actor, plan.job_id)
     if job.version != plan.version:
         raise Conflict(current=job.status, version=job.version)
-    return await ready_for(desk, job, policy)
+    return await ready_for(desk, as_edited(job, plan.edit) if plan.edit else job, policy)
 
 
 async def ready_for(desk: Desk, job: Job, policy: RetryPolicy) -> Readied:

@@ -6,10 +6,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from services.errors import Invalid
 from services.kinds import JobKind
 from services.scrubbing import HIDDEN, is_secret_name, scrub
 
-__all__ = ["HIDDEN", "redact_args", "redact_result", "secret_values"]
+__all__ = ["HIDDEN", "differences", "redact_args", "redact_result", "restore_hidden", "secret_values"]
 
 # Shorter ones stand in other words by chance.
 _SHORTEST_SECRET = 6
@@ -28,6 +29,26 @@ def redact_result(result: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if result is None else redact_args(None, result)
 
 
+def restore_hidden(kind: JobKind, stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The given arguments with what is shown hidden, and was sent back as it was shown, put back in.
+
+    Raises:
+        Invalid: what is hidden stands where it did not stand, so that nobody knows what is meant.
+    """
+    restored: dict[str, Any] = _restored(given, redact_args(kind, stored), stored)
+    if left := next(_hidden_in(restored, []), None):
+        where = ".".join(["args", *left])
+        words = f"What is hidden ({HIDDEN}) is known only where it stood: write it out, or leave it as it was"
+        raise Invalid(f"{where}: {words}", errors=[{"loc": left, "msg": words}])
+    return restored
+
+
+def differences(kind: JobKind, before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]:
+    """What differs between arguments, as `{"path", "before", "after"}` each, without the secrets."""
+    shown = redact_args(kind, before), redact_args(kind, after)
+    return list(_differences([], (before, after), shown))
+
+
 def secret_values(kind: JobKind | None, args: dict[str, Any]) -> tuple[str, ...]:
     """What `redact_args` hides, longest first: to be kept out of messages and log lines."""
     declared = _secret_fields(kind.args_model) if kind else frozenset()
@@ -38,6 +59,68 @@ def secret_values(kind: JobKind | None, args: dict[str, Any]) -> tuple[str, ...]
         if len(secret) >= _SHORTEST_SECRET
     }
     return tuple(sorted(found, key=len, reverse=True))
+
+
+def _restored(given: Any, shown: Any, stored: Any) -> Any:
+    if given == shown:
+        return stored
+    match given, shown:
+        case dict(), dict() if not _is_named_secret(shown):
+            return {
+                key: _restored(value, shown[key], stored[key]) if key in shown else value
+                for key, value in given.items()
+            }
+        case list(), list() if not _is_named_secret(shown):
+            return [_item(value, n, shown, stored) for n, value in enumerate(given)]
+        case _:
+            return given
+
+
+def _item(given: Any, n: int, shown: list[Any], stored: list[Any]) -> Any:
+    """An item of a list, which may have moved."""
+    meant = [stored[at] for at, item in enumerate(shown) if item == given]
+    if n < len(shown) and given == shown[n]:
+        return stored[n]
+    if meant and all(one == meant[0] for one in meant):
+        return meant[0]
+    return _restored(given, shown[n], stored[n]) if n < len(shown) and not meant else given
+
+
+def _is_named_secret(shown: Any) -> bool:
+    """Whether its name is what makes it a secret: under another name it would be shown."""
+    match shown:
+        case {"name": str(called), "value": str()}:
+            return is_secret_name(called)
+        case [str(called), str()]:
+            return is_secret_name(called)
+        case _:
+            return False
+
+
+def _hidden_in(value: Any, path: list[str]) -> Iterator[list[str]]:
+    match value:
+        case str() if HIDDEN in value:
+            yield path
+        case dict():
+            for key, inner in value.items():
+                yield from _hidden_in(inner, [*path, str(key)])
+        case list():
+            for n, inner in enumerate(value):
+                yield from _hidden_in(inner, [*path, str(n)])
+
+
+def _differences(
+    path: list[str], values: tuple[Any, Any], shown: tuple[Any, Any]
+) -> Iterator[dict[str, Any]]:
+    before, after = values
+    if before == after:
+        return
+    if all(isinstance(side, dict) for side in (*values, *shown)):
+        for key in dict.fromkeys([*before, *after]):
+            inner = before.get(key), after.get(key)
+            yield from _differences([*path, key], inner, (shown[0].get(key), shown[1].get(key)))
+        return
+    yield {"path": ".".join(path), "before": shown[0], "after": shown[1]}
 
 
 def _redact(name: str, value: Any) -> Any:

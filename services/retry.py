@@ -1,6 +1,7 @@
 """Another chance: what it would do (`plan_retry`), and doing it exactly once (`retry`): `docs/features/retry.md`."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,18 +12,19 @@ from services import audit, lifecycle
 from services import credits as ledger
 from services.access import Actor
 from services.desk import Desk
-from services.errors import Conflict, QueueUnavailable
+from services.errors import Conflict, NotFound, QueueUnavailable
 from services.failure_groups import Odds
 from services.failures import Failure
 from services.feed import Change
 from services.jobs import find_job
-from services.models import Attempt, Job
+from services.models import Attempt, Job, Upload
 from services.policy import Preparing, RetryPolicy
 from services.preparing import Readied, ready
 from services.retry_plan import RetryPlan, StepChoice, make_plan
-from services.vocabulary import CreditReason, FailureType, RetryMode, Trigger
+from services.vocabulary import CreditReason, FailureType, Status, Trigger
+from services.wish import Wish
 
-__all__ = ["Odds", "Retried", "RetryPlan", "StepChoice", "plan_retry", "retry"]
+__all__ = ["Odds", "Retried", "RetryPlan", "StepChoice", "Wish", "plan_retry", "retry"]
 
 _NOT_QUEUED = Failure(
     FailureType.QUEUE_UNAVAILABLE,
@@ -31,29 +33,44 @@ _NOT_QUEUED = Failure(
 )
 
 
+_MESSAGES = {Status.QUEUED: "Job retry started successfully", Status.SCHEDULED: "Job retry scheduled"}
+
+
 @dataclass(frozen=True)
 class Retried:
     """A retry that was accepted. `job` is as it was when its doorbell rang."""
 
     job: Job
     cost: int
+    message: str
     replaced: UUID | None = None
     """The record whose place `job` has taken."""
-    message: str = "Job retry started successfully"
 
 
-async def plan_retry(desk: Desk, actor: Actor, job_id: UUID, from_step: str | None = None) -> RetryPlan:
+async def plan_retry(
+    desk: Desk, actor: Actor, job_id: UUID, from_step: str | None = None, *, wish: Wish | None = None
+) -> RetryPlan:
     """What a retry would do, with every check made. Changes nothing.
+
+    Args:
+        from_step: start here; a `wish` may say more.
 
     Raises:
         JobNotFound: there is no such job to see.
-        Invalid: the kind is not known here, or has no step of that name.
+        Invalid: the kind is not known here, or has no step of that name; arguments that do not fit, an odd time.
+        NotFound: the arguments name an upload that is not there, or not the actor's to see.
     """
-    return await make_plan(desk, actor, job_id, from_step)
+    return await make_plan(desk, actor, job_id, wish or Wish(from_step))
 
 
 async def retry(
-    desk: Desk, actor: Actor, job_id: UUID, *, version: int | None = None, from_step: str | None = None
+    desk: Desk,
+    actor: Actor,
+    job_id: UUID,
+    *,
+    version: int | None = None,
+    from_step: str | None = None,
+    wish: Wish | None = None,
 ) -> Retried:
     """Gives a job another chance, exactly once.
 
@@ -61,17 +78,21 @@ async def retry(
     transition, the new attempt, the kept steps, the charge, the audit entry. Then the kick; if that fails, one
     compensating transaction takes everything back. What was prepared is undone where no attempt comes of it.
 
+    A retry for later is charged now, and prepares nothing; taken back before it begins, its charge is given back.
+
     Args:
         version: the job's version that the caller saw. Another one since then is a Conflict.
-        from_step: start here, with the kept results of the steps before.
+        from_step: start here, with the kept results of the steps before; a `wish` may say more.
 
     Raises:
         JobNotFound, Forbidden: not there, or not the actor's to change.
         Conflict: not at `version` any more, or somebody else was first.
         NotRetryable, RetryLimitReached, InsufficientCredits, RetriesDisabled, InputMissing, …: as the plan says.
+        Invalid, NotFound: arguments that do not fit, an odd time, an upload that is not there.
         QueueUnavailable: nothing was changed but for a void attempt in the history.
     """
-    plan = await make_plan(desk, actor, job_id, from_step, version)
+    wish = wish or Wish(from_step)
+    plan = await make_plan(desk, actor, job_id, wish, version)
     if plan.error is not None:
         raise plan.error
     policy = desk.kinds[plan.kind].policy
@@ -85,12 +106,16 @@ async def retry(
     except BaseException:
         await readied.undo()
         raise
-    try:
-        await desk.queue.kick(lifecycle.doorbells([job]))
-    except QueueUnavailable:
-        await _take_back(desk, actor, decided, job, readied)
+    if plan.later is None:
+        try:
+            await desk.queue.kick(lifecycle.doorbells([job]))
+        except QueueUnavailable:
+            # Who waits for what is away waits for the queue, too: housekeeping rings when it is back.
+            if not wish.when_available:
+                await _take_back(desk, actor, decided, job, readied)
     await desk.feed.publish(_changes(decided, job))
-    return Retried(job, decided.cost, replaced=job.replaces if decided.replacement else None)
+    replaced = job.replaces if decided.replacement else None
+    return Retried(job, decided.cost, _MESSAGES[job.status], replaced)
 
 
 # --- carrying it out --------------------------------------------------------------------------------------------------
@@ -110,9 +135,15 @@ async def _requeue(
         counts=policy.counts,
         cost=plan.cost,
         from_step=plan.from_step,
-        replacement=attempt.job_id if policy.mode is RetryMode.REPLACE else None,
+        replacement=attempt.job_id if plan.replaces else None,
+        edit=plan.edit,
     )
-    job = await (lifecycle.replace if decided.replacement else lifecycle.requeue)(session, decided)
+    if plan.edit and plan.edit.upload_id and await session.get(Upload, plan.edit.upload_id) is None:
+        raise NotFound(what="upload")
+    if plan.later:
+        job = await lifecycle.schedule_retry(session, decided, plan.later)
+    else:
+        job = await (lifecycle.replace if decided.replacement else lifecycle.requeue)(session, decided)
     if plan.from_step:
         last = lifecycle.Claim(before.id, await _last_run(session, before.id, job.attempt))
         await lifecycle.keep_steps(session, last, lifecycle.Claim(job.id, job.attempt), plan.from_step)
@@ -122,10 +153,21 @@ async def _requeue(
             actor=actor.email, job_id=job.id, attempt=job.attempt,
         )  # fmt: skip
     audit.record(
-        session, actor, "job.retry", job.id, attempt=job.attempt, cost=decided.cost, after=before.error,
-        **({"replaced": str(before.id)} if decided.replacement else {}),
+        session, actor, "job.retry", job.id,
+        attempt=job.attempt, cost=decided.cost, after=before.error, **_wished(plan),
     )  # fmt: skip
     return decided, job
+
+
+def _wished(plan: RetryPlan) -> dict[str, Any]:
+    """What was wished beyond a plain retry, for the audit log."""
+    at = plan.later.at.isoformat() if plan.later and plan.later.at else None
+    said = {
+        "from_step": plan.from_step, "at": at, "waits_for": plan.later.waits_for if plan.later else None,
+        "changed": [change["path"] for change in plan.changes], "forced": plan.wish.force,
+        "replaced": str(plan.job_id) if plan.replaces else None,
+    }  # fmt: skip
+    return {name: value for name, value in said.items() if value}
 
 
 def _changes(decided: lifecycle.Requeue, job: Job) -> list[Change]:

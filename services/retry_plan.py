@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,13 +18,17 @@ from services import credits as ledger
 from services import lineage
 from services.access import Actor
 from services.desk import Desk
+from services.editing import as_edited, edit
 from services.errors import (
     Conflict,
     Forbidden,
+    InputMissing,
     InsufficientCredits,
     Invalid,
     MulliganError,
+    NeverRecovered,
     NotRetryable,
+    QueueUnavailable,
     RetriesDisabled,
     RetryLimitReached,
     ServiceUnavailable,
@@ -31,10 +36,13 @@ from services.errors import (
 from services.failure_groups import Odds, odds_after
 from services.jobs import find_job
 from services.kinds import JobKind
+from services.lifecycle import Edit, Later
 from services.models import Attempt, Job, Step, Upload
 from services.policy import Check, CheckResult, RetryDialog, RetryPolicy
+from services.redaction import redact_args
 from services.sizes import human_size
 from services.vocabulary import FailureType, RetryMode, Status, StepStatus
+from services.wish import Wish
 
 _CHECK_SECONDS = 5
 _PERMANENT = "This sort of failure comes back as long as nothing has changed"
@@ -61,7 +69,8 @@ class RetryPlan:
     title: str
     status: Status
     replaces: bool
-    """A retry puts a new record in this one's place."""
+    """A retry puts a new record in this one's place. One that begins later goes on with the same, as one that happens
+    by itself does."""
     allowed: bool
     error: MulliganError | None
     """Why not: what `retry` would raise."""
@@ -76,6 +85,21 @@ class RetryPlan:
     """None: no limit."""
     steps: list[StepChoice]
     from_step: str | None
+    wish: Wish
+    """What was wished, in full: what `retry` is to be given again."""
+    args: dict[str, Any]
+    """What it would run with, without the secrets."""
+    changes: list[dict[str, Any]]
+    """Arguments that are edited: `{"path", "before", "after"}` each, without the secrets."""
+    edit: Edit | None
+    later: Later | None
+    """Where it would not begin at once."""
+    can_wait: bool
+    """Whether nothing speaks against it but something that does not answer now: `when_available` would wait for it."""
+    can_force: bool
+    """Whether a check that speaks against it could be overridden by `force`."""
+    replaceable: str | None
+    """The argument whose upload is gone: another one in its place would do."""
     odds: Odds | None
     advice: str | None
     previous_error: str | None
@@ -90,6 +114,8 @@ class _Facts:
 
     job: Job
     kind: JobKind
+    wish: Wish
+    edit: Edit | None
     balance: int
     steps: list[Step]
     odds: Odds | None
@@ -99,28 +125,35 @@ class _Facts:
 
 
 async def make_plan(
-    desk: Desk, actor: Actor, job_id: UUID, from_step: str | None = None, version: int | None = None
+    desk: Desk, actor: Actor, job_id: UUID, wish: Wish, version: int | None = None
 ) -> RetryPlan:
     """What a retry would do, with every check made. Changes nothing.
 
     Raises:
         JobNotFound: there is no such job to see.
         Conflict: `version` is given and the job is not at it any more.
-        Invalid: the kind is not known here, or has no step of that name.
+        Invalid: the kind is not known here, or has no step of that name; arguments that do not fit, an odd time.
+        NotFound: the arguments name an upload that is not there, or not the actor's to see.
     """
+    starts_at = wish.starts_at()
     async with desk.db.read() as session:
-        facts = await _read(session, desk, actor, job_id)
-    if version is not None and version != facts.job.version:
-        raise Conflict(current=facts.job.status, version=facts.job.version)
-    _require_step(facts.kind, from_step)
-    facts.results = [*_own_checks(desk, actor, facts, from_step), *await _run_checks(desk, actor, facts)]
-    return _plan(facts, from_step)
+        facts = await _read(session, desk, actor, job_id, wish, version)
+    _require_step(facts.kind, wish.from_step)
+    found = [*_own_checks(desk, actor, facts), *await _run_checks(desk, actor, facts)]
+    facts.results = [_as_wished(result, wish) for result in found]
+    return _plan(facts, found, starts_at)
 
 
-async def _read(session: AsyncSession, desk: Desk, actor: Actor, job_id: UUID) -> _Facts:
+async def _read(
+    session: AsyncSession, desk: Desk, actor: Actor, job_id: UUID, wish: Wish, version: int | None
+) -> _Facts:
     job = await find_job(session, actor, job_id)
+    if version is not None and version != job.version:
+        raise Conflict(current=job.status, version=job.version)
     kind = desk.kinds[job.kind]
     line = [job_id, *await lineage.forebears(session, job, lineage.MOST_FOREBEARS)]
+    edited = await edit(session, actor, kind, job, wish.args) if wish.args is not None else None
+    upload_id = edited.upload_id if edited else job.upload_id
     ran = sa.select(sa.func.max(col(Attempt.number)), sa.func.count()).where(
         col(Attempt.job_id).in_(line), col(Attempt.void).is_(False)
     )
@@ -129,10 +162,12 @@ async def _read(session: AsyncSession, desk: Desk, actor: Actor, job_id: UUID) -
     return _Facts(
         job=job,
         kind=kind,
+        wish=wish,
+        edit=edited,
         balance=await ledger.balance_of(session, actor.workspace_id),
         steps=list((await session.scalars(steps)).all()),
         odds=await _odds(session, job),
-        upload=await session.get(Upload, job.upload_id) if job.upload_id else None,
+        upload=await session.get(Upload, upload_id) if upload_id else None,
         attempts=attempts,
     )
 
@@ -142,7 +177,7 @@ async def _odds(session: AsyncSession, job: Job) -> Odds | None:
     return odds if odds and odds.tried else None
 
 
-def _own_checks(desk: Desk, actor: Actor, facts: _Facts, from_step: str | None) -> list[CheckResult]:
+def _own_checks(desk: Desk, actor: Actor, facts: _Facts) -> list[CheckResult]:
     """The checks that every kind has, from what was read. The transaction enforces each of them again."""
     results = [
         _check_role(actor),
@@ -152,9 +187,11 @@ def _own_checks(desk: Desk, actor: Actor, facts: _Facts, from_step: str | None) 
     ]
     if _cost(facts):
         results.append(_check_credits(facts))
-    if from_step:
-        results.append(_check_step(facts, from_step))
-    if facts.job.failure_type is FailureType.PERMANENT:
+    if facts.wish.from_step:
+        results.append(_check_step(facts, facts.wish.from_step))
+    if is_hopeless(facts.kind.policy, facts.odds):
+        results.append(_check_odds(facts))
+    if facts.job.failure_type is FailureType.PERMANENT and not facts.edit:
         results.append(CheckResult("permanent_failure", passed=False, message=_PERMANENT, blocking=False))
     # Who may retry at all, and whether retries are on, is worth a line only when the answer is no.
     return [
@@ -232,15 +269,51 @@ def _check_credits(facts: _Facts) -> CheckResult:
 
 def _check_step(facts: _Facts, from_step: str) -> CheckResult:
     choice = next(c for c in _step_choices(facts) if c.name == from_step)
+    if facts.edit and from_step != facts.kind.steps[0]:
+        reason = "the steps before it were made with the old arguments"
+        choice = StepChoice(from_step, available=False, reason=reason)
     error = Invalid(f"The job cannot start from {from_step!r}: {choice.reason}")
     message = f"Starts from {from_step}; earlier results are kept" if choice.available else error.message
     return CheckResult("invalid", choice.available, message, error=error)
 
 
+def is_hopeless(policy: RetryPolicy, odds: Odds | None) -> bool:
+    """Whether retries after a failure were tried often enough, as the policy says, and none has recovered."""
+    if policy.hopeless_after is None or odds is None:
+        return False
+    return odds.succeeded == 0 and odds.tried >= policy.hopeless_after
+
+
+def _check_odds(facts: _Facts) -> CheckResult:
+    tried = facts.odds.tried if facts.odds else 0
+    error = NeverRecovered(tried=tried)
+    # Other arguments are not the same again.
+    return CheckResult(
+        error.code, passed=False, message=error.message, blocking=facts.edit is None,
+        facts={"tried": tried, "recovered": 0}, error=error, forcible=True,
+    )  # fmt: skip
+
+
 async def _run_checks(desk: Desk, actor: Actor, facts: _Facts) -> Sequence[CheckResult]:
-    return await asyncio.gather(
-        *(run_check(check, desk, facts.job, actor) for check in facts.kind.policy.checks)
-    )
+    job = as_edited(facts.job, facts.edit) if facts.edit else facts.job
+    return await asyncio.gather(*(run_check(check, desk, job, actor) for check in facts.kind.policy.checks))
+
+
+def can_be_waited_for(result: CheckResult) -> bool:
+    """Whether what a check found may be otherwise without anybody doing anything: something does not answer."""
+    return isinstance(result.error, (ServiceUnavailable, QueueUnavailable))
+
+
+def _stands_against(result: CheckResult) -> bool:
+    return result.blocking and not result.passed
+
+
+def _as_wished(result: CheckResult, wish: Wish) -> CheckResult:
+    """What is forced, or waited for, does not block."""
+    if not _stands_against(result):
+        return result
+    goes_on = (wish.force and result.forcible) or (wish.when_available and can_be_waited_for(result))
+    return replace(result, blocking=not goes_on)
 
 
 async def run_check(check: Check, desk: Desk, job: Job, actor: Actor) -> CheckResult:
@@ -275,27 +348,45 @@ def _step_choices(facts: _Facts) -> list[StepChoice]:
     return choices
 
 
-def _plan(facts: _Facts, from_step: str | None) -> RetryPlan:
-    job, policy = facts.job, facts.kind.policy
+def _plan(facts: _Facts, found: Sequence[CheckResult], starts_at: datetime | None) -> RetryPlan:
+    """The plan, from what was `found` and what is left of it by the wish."""
+    job, policy, wish, edit = facts.job, facts.kind.policy, facts.wish, facts.edit
     limit = _limit(facts)
-    refused = next((r for r in facts.results if r.blocking and not r.passed), None)
+    against = [result for result in facts.results if _stands_against(result)]
+    refused = against[0] if against else None
     cost = _cost(facts)
+    later = _later(found, starts_at) if refused is None else None
+    gone = any(isinstance(result.error, InputMissing) for result in against)
     return RetryPlan(
         job_id=job.id, version=job.version, attempt=job.attempt, kind=job.kind, title=job.title, status=job.status,
-        replaces=policy.mode is RetryMode.REPLACE,
+        replaces=policy.mode is RetryMode.REPLACE and later is None,
         allowed=refused is None,
         error=(refused.error or Invalid(refused.message)) if refused else None,
         checks=facts.results,
-        resets=_resets(facts, from_step),
-        keeps=_keeps(facts, from_step),
+        resets=_resets(facts, wish.from_step),
+        keeps=_keeps(facts, wish.from_step),
         cost=cost, balance=facts.balance, balance_after=max(facts.balance - cost, 0),
         retries_used=job.retry_count,
         retries_left=None if limit is None else max(limit - job.retry_count, 0),
-        steps=_step_choices(facts), from_step=from_step,
+        steps=_step_choices(facts), from_step=wish.from_step,
+        wish=wish, args=redact_args(facts.kind, edit.args if edit else job.args),
+        changes=edit.changes if edit else [], edit=edit,
+        later=later,
+        can_wait=bool(against) and all(can_be_waited_for(result) for result in against),
+        can_force=any(r.forcible for r in against) and all(r.forcible or can_be_waited_for(r) for r in against),
+        replaceable=facts.kind.upload_field if gone else None,
         odds=facts.odds, advice=job.advice, previous_error=job.error,
         dialog=replace(policy.dialog, text=policy.dialog.text.format(cost=f"{cost} credit{'' if cost == 1 else 's'}")),
         created_at=job.created_at, finished_at=job.finished_at,
     )  # fmt: skip
+
+
+def _later(found: Sequence[CheckResult], starts_at: datetime | None) -> Later | None:
+    """When it begins, where nothing blocks it as wished: what does not answer now is waited for."""
+    awaited = next((r for r in found if _stands_against(r) and can_be_waited_for(r)), None)
+    if awaited is None:
+        return Later(starts_at) if starts_at else None
+    return Later(starts_at, awaited.code, awaited.message)
 
 
 def _resets(facts: _Facts, from_step: str | None) -> list[str]:

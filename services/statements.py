@@ -165,7 +165,8 @@ def statements(*, is_sqlite: bool) -> Statements:
                 output_attempt = NULL, progress = 0, step = NULL, error = NULL, failure_type = NULL, advice = NULL,
                 fingerprint = NULL, result = NULL, worker = NULL, lease_expires_at = NULL, cancel_requested_at = NULL,
                 cancel_requested_by = NULL, started_at = NULL, finished_at = NULL, due_at = NULL,
-                queued_at = {now}, updated_at = {now}, kick_due_at = {kick_again}, kicks = 1, priority = 'low',
+                waits_for = NULL, queued_at = {now}, updated_at = {now}, kick_due_at = {kick_again}, kicks = 1,
+                priority = 'low',
                 version = job.version + 1
             FROM {chosen}
             WHERE job.id = v.id AND job.version = v.version AND job.status = v.status AND job.deleted_at IS NULL""",

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -13,14 +13,14 @@ from sqlmodel import col
 from services import audit, lifecycle, lineage
 from services.access import Actor
 from services.desk import Desk
-from services.errors import Invalid, NotFound, QueueUnavailable
+from services.errors import Invalid, QueueUnavailable
 from services.failures import clean
 from services.feed import Change
 from services.ids import new_id
-from services.kinds import JobKind
-from services.models import Job, Upload
+from services.models import Job
 from services.models import now as wall_clock
 from services.storable import require_storable
+from services.uploads import input_of
 
 _TITLE_LIMIT = 300
 _MOST_RETRIES = 1_000
@@ -63,24 +63,42 @@ async def submit(
         max_retries=max_retries, due_at=run_at if starts_later else None, idempotency_key=idempotency_key,
     )  # fmt: skip
 
+    return await make(desk, actor, job, parsed, title)
+
+
+async def make(
+    desk: Desk, actor: Actor, job: Job, args: BaseModel, title: str | None, *, like: Job | None = None
+) -> Job:
+    """Writes a job that is new, and rings for it. With an idempotency key seen before, the job made then.
+
+    Args:
+        args: the job's arguments as its kind's model.
+        like: the job that it is a copy of, whose upload it may use, whoever handed that in.
+
+    Raises:
+        NotFound: the upload that the arguments name is not there, or not the actor's to see.
+    """
+    kind = desk.kinds[job.kind]
+
     async def work(session: AsyncSession) -> Job:
-        upload = await _input_of(session, actor, declared, parsed)
+        upload = await input_of(session, actor, kind, args, kept=like.upload_id if like else None)
         job.upload_id = upload.id if upload else None
-        job.title = _title(
-            title or declared.title_from(parsed) or (upload.filename if upload else declared.title)
-        )
+        job.title = _title(title or kind.title_from(args) or (upload.filename if upload else kind.title))
         await lifecycle.create(session, job, actor.name)
-        audit.record(session, actor, "job.submit", job.id, kind=kind)
+        if like:
+            audit.record(session, actor, "job.copy", job.id, kind=job.kind, made_from=str(like.id))
+        else:
+            audit.record(session, actor, "job.submit", job.id, kind=job.kind)
         return job
 
+    key = job.idempotency_key
     try:
-        if idempotency_key and (earlier := await _by_idempotency_key(desk, actor, idempotency_key)):
+        if key and (earlier := await _by_idempotency_key(desk, actor, key)):
             return earlier
         made = await desk.db.transact(work)
     except IntegrityError:
         # Two requests with the same key at once: the unique index let one in.
-        earlier = await _by_idempotency_key(desk, actor, idempotency_key) if idempotency_key else None
-        if earlier is None:
+        if not key or (earlier := await _by_idempotency_key(desk, actor, key)) is None:
             raise
         return earlier
     await ring(desk, [made])
@@ -98,22 +116,6 @@ async def ring(desk: Desk, jobs: Sequence[Job]) -> None:
 
 def _title(text: str) -> str:
     return " ".join(clean(text).split())[:_TITLE_LIMIT] or "Untitled"
-
-
-async def _input_of(session: AsyncSession, actor: Actor, kind: JobKind, args: Any) -> Upload | None:
-    if kind.upload_field is None or (upload_id := getattr(args, kind.upload_field, None)) is None:
-        return None
-    try:
-        key = UUID(str(upload_id))  # a kind's model may call it a string
-    except ValueError:
-        raise NotFound(what="upload") from None
-    query = sa.select(Upload).where(col(Upload.id) == key, col(Upload.workspace_id) == actor.workspace_id)
-    if not actor.sees_all_jobs:
-        query = query.where(col(Upload.owner_id) == actor.user_id)
-    upload = (await session.scalars(query)).one_or_none()
-    if upload is None:
-        raise NotFound(what="upload")
-    return upload
 
 
 async def _by_idempotency_key(desk: Desk, actor: Actor, key: str) -> Job | None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,8 +18,10 @@ from services.desk import Desk
 from services.errors import Invalid, MulliganError, NotFound
 from services.filenames import safe_filename
 from services.ids import new_id
-from services.models import Job, Upload
+from services.kinds import JobKind
+from services.models import Attempt, Job, Upload
 from services.storage import upload_key
+from services.vocabulary import WAITING
 
 logger = logging.getLogger(__name__)
 
@@ -70,13 +73,48 @@ async def get_upload(desk: Desk, actor: Actor, upload_id: UUID) -> Upload:
     Raises:
         NotFound: there is none, or none that the actor may see.
     """
+    async with desk.db.read() as session:
+        return await _find_upload(session, actor, upload_id)
+
+
+async def input_of(
+    session: AsyncSession, actor: Actor, kind: JobKind, args: BaseModel, *, kept: UUID | None = None
+) -> Upload | None:
+    """The upload that the arguments of a job name; None where they name none.
+
+    Args:
+        kept: an upload that the job has already, whoever handed it in.
+
+    Raises:
+        NotFound: there is none, or none that the actor may see.
+    """
+    if kind.upload_field is None or (named := getattr(args, kind.upload_field, None)) is None:
+        return None
+    try:
+        upload_id = UUID(str(named))  # a kind's model may call it a string
+    except ValueError:
+        raise NotFound(what="upload") from None
+    if upload_id == kept and (upload := await session.get(Upload, upload_id)):
+        return upload
+    return await _find_upload(session, actor, upload_id)
+
+
+async def stored_input(desk: Desk, workspace_id: UUID, upload_id: UUID | None) -> Upload | None:
+    """The upload of a job of that workspace, for who acts in the job's name; None where there is none any more."""
+    if upload_id is None:
+        return None
+    async with desk.db.read() as session:
+        upload = await session.get(Upload, upload_id)
+    return upload if upload and upload.workspace_id == workspace_id else None
+
+
+async def _find_upload(session: AsyncSession, actor: Actor, upload_id: UUID) -> Upload:
     query = sa.select(Upload).where(
         col(Upload.id) == upload_id, col(Upload.workspace_id) == actor.workspace_id
     )
     if not actor.sees_all_jobs:
         query = query.where(col(Upload.owner_id) == actor.user_id)
-    async with desk.db.read() as session:
-        upload = (await session.scalars(query)).one_or_none()
+    upload = (await session.scalars(query)).one_or_none()
     if upload is None:
         raise NotFound(what="upload")
     return upload
@@ -102,7 +140,7 @@ async def prune_uploads(desk: Desk) -> int:
 
         async def work(session: AsyncSession, ids: list[UUID] = ids) -> None:
             # Asked again: a job that came in between keeps its row, and says that its input is gone.
-            unused = col(Upload.id).in_(ids), ~_in_use()
+            unused = col(Upload.id).in_(ids), sa.not_(_in_use())
             await session.execute(
                 sa.delete(Upload).where(*unused), execution_options={"synchronize_session": False}
             )
@@ -114,12 +152,16 @@ async def prune_uploads(desk: Desk) -> int:
 
 def _unused(desk: Desk) -> "sa.Select[Upload]":
     too_old = col(Upload.created_at) < db_now(-desk.settings.upload_days * 86_400)
-    return sa.select(Upload).where(too_old, ~_in_use())
+    return sa.select(Upload).where(too_old, sa.not_(_in_use()))
 
 
-def _in_use() -> "sa.Exists":
-    # A deleted job names no upload any more.
-    return sa.exists().where(col(Job.upload_id) == col(Upload.id))
+def _in_use() -> sa.ColumnElement[bool]:
+    # A deleted job names no upload any more. A retry with another file that waits can be taken back to this one.
+    of_a_job = sa.exists().where(col(Job.upload_id) == col(Upload.id))
+    before_a_retry = sa.exists().where(
+        col(Attempt.upload_before) == col(Upload.id), col(Attempt.status).in_(WAITING)
+    )
+    return of_a_job | before_a_retry
 
 
 async def _insert(desk: Desk, upload: Upload) -> None:

@@ -17,11 +17,12 @@ from services.filenames import safe_filename
 from services.ids import new_id
 from services.kinds import JobKind
 from services.lifecycle import Claimed, Progress
-from services.models import Artifact, LogLine, Upload, now
+from services.models import Artifact, LogLine, now
 from services.object_store import ObjectMissing, StorageFull
 from services.redaction import secret_values
 from services.scrubbing import scrub
 from services.storage import artifact_key
+from services.uploads import stored_input
 from services.vocabulary import FailureType
 from tasks.output import keep_artifact
 from tasks.steps import Steps
@@ -161,7 +162,9 @@ class RunContext:
         if wanted is None:
             raise JobError("The job has no input file", failure_type=FailureType.PERMANENT)
         if wanted not in self._inputs:
-            upload = await self._find_upload(wanted)
+            upload = await stored_input(self.desk, self.workspace_id, wanted)
+            if upload is None:
+                raise self._gone("of the job")
             suffix = PurePosixPath(safe_filename(upload.filename)).suffix
             path = self.workdir / f"input-{wanted.hex}{suffix if suffix[1:].isalnum() else ''}"
             try:
@@ -175,19 +178,12 @@ class RunContext:
             self._inputs[wanted] = path
         return self._inputs[wanted]
 
-    async def _find_upload(self, upload_id: UUID) -> Upload:
-        async with self._db.read() as session:
-            upload = await session.get(Upload, upload_id)
-        if upload is None or upload.workspace_id != self.workspace_id:
-            raise self._gone("of the job")
-        return upload
-
     @staticmethod
     def _gone(name: str) -> JobError:
         return JobError(
             f"The input {name} is no longer in storage",
             failure_type=FailureType.PERMANENT,
-            advice="Upload it again as a new job.",
+            advice="Upload it again and retry with the new file.",
         )
 
     async def save_artifact(self, name: str, source: Path | bytes, content_type: str | None = None) -> None:

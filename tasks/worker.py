@@ -23,6 +23,7 @@ from tasks.housekeeping import Housekeeping
 from tasks.kinds import BUILT_IN
 from tasks.lease import Leases
 from tasks.logs import set_up_logs
+from tasks.looking import Looking
 from tasks.outage import Outage
 from tasks.queue import TaskiqQueue
 from tasks.reporter import Announcer, Reporter
@@ -60,6 +61,7 @@ class Worker:
         self._reporter = Reporter(self._desk.db, self.name, self._leases, self._announcer)
         self._runner = Runner(self._desk, self.name, self._leases, self._announcer, self._reporter)
         self._housekeeping = Housekeeping(self._desk, self._announcer)
+        self._looking = Looking(self._desk, self._announcer)
         self._row = WorkerRow(
             name=self.name, host=socket.gethostname(), pid=os.getpid(), version=version("mulligan")
         )
@@ -69,7 +71,7 @@ class Worker:
         """Starts the loops. What is away now, the database for instance, is waited for."""
         await self._look_at_engines()
         for loop in (
-            *(self._leases.keep, self._reporter.watch, self._housekeeping.keep),
+            *(self._leases.keep, self._reporter.watch, self._housekeeping.keep, self._looking.keep),
             *(self._beat, self._watch_engines),
         ):
             self._loops.append(asyncio.create_task(loop(), name=loop.__qualname__))

@@ -1,20 +1,23 @@
 """Jobs: make, list, read, cancel, delete."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 
-from services import deletion, job_list, jobs, submission
+from services import copying, deletion, job_list, jobs, submission
 from services.job_list import JobQuery
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
-from ui.api.schemas import JobDetailOut, JobList, JobOut, LogPage, NewJob, VersionedOrder, log_page
+from ui.api.schemas import JobDetailOut, JobList, JobOut, LogPage, NewJob, Order, VersionedOrder, log_page
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
-_KEY = r"^[\x21-\x7e]{1,200}$"
+IdempotencyKey = Annotated[
+    str | None,
+    Header(pattern=r"^[\x21-\x7e]{1,200}$", description="The same key gives the job made at first."),
+]
 
 
 @router.post("", status_code=201)
@@ -22,15 +25,39 @@ async def create_job(
     desk: TheDesk,
     actor: Caller,
     order: NewJob,
-    idempotency_key: Annotated[
-        str | None, Header(pattern=_KEY, description="The same key gives the job made at first.")
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """Makes a job and queues it."""
     job = await submission.submit(
         desk, actor, order.kind, order.args, title=order.title, max_retries=order.max_retries,
         run_at=order.run_at, idempotency_key=idempotency_key,
     )  # fmt: skip
+    return JobOut.of(desk, actor, job, actor.email)
+
+
+class CopyOrder(Order):
+    """How a copy differs; by default in nothing."""
+
+    args: dict[str, Any] | None = Field(
+        default=None,
+        description="All arguments. What is shown hidden keeps its value where it comes back as it was.",
+    )
+    title: str | None = Field(default=None, max_length=300)
+
+
+@router.post("/{job_id}/copy", status_code=201)
+async def copy_job(
+    desk: TheDesk,
+    actor: Caller,
+    job_id: JobId,
+    order: CopyOrder | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> JobOut:
+    """Runs a job that is over again as a new job of the caller's; `made_from` says where it is from."""
+    order = order or CopyOrder()
+    job = await copying.copy(
+        desk, actor, job_id, args=order.args, title=order.title, idempotency_key=idempotency_key
+    )
     return JobOut.of(desk, actor, job, actor.email)
 
 
@@ -75,7 +102,7 @@ async def cancel_job(
 ) -> JobOut:
     """Cancels a job. A running one is `running` until its worker has stopped, within two seconds.
 
-    An automatic retry that waits is taken back: the job is failed again.
+    A retry that waits is taken back: the job is again as it had ended, and the charge is given back.
     """
     job = await jobs.cancel(desk, actor, job_id, version=order.version if order else None)
     owners = await jobs.owners(desk, [job])
@@ -86,7 +113,10 @@ async def cancel_job(
 async def start_job(
     desk: TheDesk, actor: Caller, job_id: JobId, order: VersionedOrder | None = None
 ) -> JobOut:
-    """Starts a scheduled job, or an automatic retry that waits, before its time."""
+    """Starts a scheduled job, or a retry that waits, before its time.
+
+    A retry that waits until something is back stays `scheduled`: it is looked for at once.
+    """
     job = await jobs.start_now(desk, actor, job_id, version=order.version if order else None)
     owners = await jobs.owners(desk, [job])
     return JobOut.of(desk, actor, job, owners[job.owner_id].email)

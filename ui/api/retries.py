@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from services import retry
-from services.retry import RetryPlan
+from services.retry import RetryPlan, Wish
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
-from ui.api.schemas import Order, Version, Wire
+from ui.api.schemas import ChangeOut, Moment, Order, Version, Wire
 
 router = APIRouter(prefix="/api/jobs", tags=["retries"])
 
@@ -30,6 +31,7 @@ class CheckOut(Wire):
     code: str
     passed: bool
     blocking: bool
+    forcible: bool = Field(description="Whether `force` would go on all the same.")
     message: str
     facts: dict[str, Any]
 
@@ -79,6 +81,15 @@ class PlanOut(Wire):
     retries_left: int | None = Field(description="Null: no limit.")
     steps: list[StepChoiceOut]
     from_step: str | None
+    args: dict[str, Any] = Field(description="What it would run with. Secrets are hidden.")
+    changes: list[ChangeOut] = Field(description="Arguments that are edited.")
+    at: datetime | None = Field(description="When it would begin; null: at once, or when it can.")
+    waits_for: str | None = Field(description="The code of the check that it would wait for.")
+    can_wait: bool = Field(
+        description="Only something that does not answer speaks against it: see `when_available`."
+    )
+    can_force: bool = Field(description="Whether `force` would override what speaks against it.")
+    replaceable: str | None = Field(description="The argument whose upload is gone; another one would do.")
     odds: OddsOut | None
     advice: str | None
     previous_error: str | None
@@ -89,7 +100,9 @@ class PlanOut(Wire):
     @classmethod
     def of(cls, plan: RetryPlan) -> Self:
         """The plan of the services."""
-        return cls.model_validate(plan)
+        later = {"at": plan.later and plan.later.at, "waits_for": plan.later and plan.later.waits_for}
+        same = {name: getattr(plan, name) for name in cls.model_fields.keys() - later.keys()}
+        return cls.model_validate(same | later)
 
 
 class RetryOrder(Order):
@@ -97,19 +110,45 @@ class RetryOrder(Order):
 
     version: Version | None = None
     from_step: str | None = Field(default=None, max_length=100)
+    args: dict[str, Any] | None = Field(
+        default=None,
+        description="All arguments, instead of the job's own. What is shown hidden keeps its value where it comes back"
+        " as it was.",
+    )
+    at: Moment | None = Field(
+        default=None, description="Begin then; what is past is now. A year ahead at most."
+    )
+    when_available: bool = Field(
+        default=False, description="If something that it needs does not answer, begin as soon as it does."
+    )
+    force: bool = Field(default=False, description="Go on although the same has never helped.")
+    dry_run: bool = Field(default=False, description="Only say what it would do.")
+
+    @property
+    def wish(self) -> Wish:
+        """The wish of the services."""
+        return Wish(self.from_step, self.args, self.at, self.when_available, self.force)
 
 
 class RetryAccepted(BaseModel):
-    """A retry that is under way."""
+    """A retry that is under way, or that waits."""
 
     success: Literal[True] = True
     job_id: UUID = Field(description="The job; a new one where it took another's place.")
     replaced: UUID | None = Field(description="The record whose place the job took.")
-    status: Status
+    status: Status = Field(description="`queued`, or `scheduled` for later.")
     message: str
     attempt: int
     version: int
     cost: int
+    next_retry_at: datetime | None = Field(description="Of a scheduled one: when it begins, or is looked at.")
+    waits_for: str | None = Field(description="The code of the check that must pass before it begins.")
+
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": PlanOut, "description": "A dry run."},
+    202: {"model": RetryAccepted, "description": "The retry is queued, or scheduled."},
+}
 
 
 @router.get("/{job_id}/retry")
@@ -123,15 +162,22 @@ async def plan_retry(
     return PlanOut.of(await retry.plan_retry(desk, actor, job_id, from_step))
 
 
-@router.post("/{job_id}/retry", status_code=202)
+@router.post("/{job_id}/retry", status_code=202, response_model=None, responses=_ANSWERS)
 async def retry_job(
     desk: TheDesk, actor: Caller, job_id: JobId, order: RetryOrder | None = None
-) -> RetryAccepted:
-    """Gives the job another chance, exactly once. With a `version` that is not the job's any more: 409."""
+) -> JSONResponse:
+    """Gives the job another chance, exactly once: as it is, with other arguments, at a time, or when it can.
+
+    With a `version` that is not the job's any more: 409. A dry run answers with the plan.
+    """
     order = order or RetryOrder()
-    done = await retry.retry(desk, actor, job_id, version=order.version, from_step=order.from_step)
+    if order.dry_run:
+        plan = await retry.plan_retry(desk, actor, job_id, wish=order.wish)
+        return JSONResponse(PlanOut.of(plan).model_dump(mode="json"))
+    done = await retry.retry(desk, actor, job_id, version=order.version, wish=order.wish)
     job = done.job
-    return RetryAccepted(
+    accepted = RetryAccepted(
         job_id=job.id, status=job.status, message=done.message, attempt=job.attempt, version=job.version,
-        cost=done.cost, replaced=done.replaced,
+        cost=done.cost, replaced=done.replaced, next_retry_at=job.due_at, waits_for=job.waits_for,
     )  # fmt: skip
+    return JSONResponse(accepted.model_dump(mode="json"), status_code=202)

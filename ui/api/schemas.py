@@ -62,6 +62,7 @@ class Can(Wire):
     delete: bool
     download: bool
     start: bool = Field(description="Before its time.")
+    copy_: bool = Field(alias="copy", description="Run it again as a new job.")
 
 
 class JobOut(BaseModel):
@@ -96,9 +97,13 @@ class JobOut(BaseModel):
     finished_at: datetime | None
     next_retry_at: datetime | None
     run_at: datetime | None = Field(description="When a scheduled job starts.")
+    waits_for: str | None = Field(
+        description="The code of the check that a scheduled retry waits for; `run_at` is when it is looked at."
+    )
     cancel_requested_at: datetime | None
     replaces: UUID | None = Field(description="The record whose place it took; its address leads here.")
     replaced_by: UUID | None
+    made_from: UUID | None = Field(description="The job that this one is a copy of.")
     can: Can
 
     @classmethod
@@ -116,6 +121,14 @@ class JobList(BaseModel):
     total: int
 
 
+class ChangeOut(Wire):
+    """An argument that was edited. Secrets are hidden on both sides."""
+
+    path: str = Field(examples=["headers.accept"])
+    before: Any
+    after: Any
+
+
 class AttemptOut(Wire):
     """One run of a job."""
 
@@ -127,6 +140,7 @@ class AttemptOut(Wire):
     status: Status
     void: bool = Field(description="Could not be queued; counts for nothing.")
     cost: int
+    changes: list[ChangeOut] | None = Field(description="Arguments that were edited for it.")
     error: str | None
     failure_type: FailureType | None
     advice: str | None

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 jobs = typer.Typer(
-    help="Jobs: list, show, submit, retry, cancel. MULLIGAN_TOKEN says who you are.\n\n"
+    help="Jobs: list, show, submit, retry, copy, cancel. MULLIGAN_TOKEN says who you are.\n\n"
     "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 nobody answers, 4 waited for a job that did not complete.",
     no_args_is_help=True,
 )
@@ -99,9 +99,7 @@ def submit(
         described = known.get(kind, {})
         given |= dict(_named(text, described) for text in arg or [])
         if file:
-            if not (field := described.get("upload_field")):
-                raise typer.BadParameter(f"{kind} takes no file.", param_hint="--file")
-            given[field] = client.upload(file)["id"]
+            given[_upload_field(described, kind)] = client.upload(file)["id"]
         order = {"kind": kind, "args": given, "title": title, "max_retries": max_retries, "run_at": run_at}
         job = client.post("/api/jobs", {name: value for name, value in order.items() if value is not None})
         if not as_json and not wait:
@@ -121,6 +119,14 @@ def retry(
     from_step: Annotated[
         str | None, typer.Option(help="Start here, with the earlier steps' results.")
     ] = None,
+    at: Annotated[str | None, typer.Option(help="Begin then: 2026-11-22T14:05:00Z.")] = None,
+    when_available: Annotated[
+        bool, typer.Option("--when-available", help="If something does not answer, begin when it does.")
+    ] = False,
+    arg: Annotated[list[str] | None, typer.Option(help="name=value, changed; may be repeated.")] = None,
+    args: Annotated[str | None, typer.Option(help="All arguments, as a JSON object.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file to upload as the job's input.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Although the same has never helped.")] = False,
     version: Annotated[
         int | None, typer.Option(help="Only if the job is still at it; default: as it is now.")
     ] = None,
@@ -134,21 +140,24 @@ def retry(
     from ui.cli.show import plan_page
 
     if q or status or len(job_ids or []) != 1:
-        if from_step or version:
-            raise typer.BadParameter("--from-step and --version are for one job.")
+        if from_step or version or at or when_available or arg or args or file or force:
+            raise typer.BadParameter("only --dry-run and --wait are for many jobs; the rest is for one.")
         _retry_many(job_ids or [], q, status or [], dry_run=dry_run, wait=wait, url=url, as_json=as_json)
         return
     (job_id,) = job_ids or []
     with open_client(url, as_json=as_json) as client:
-        plan = client.get(f"{_at(job_id)}/retry", from_step=from_step)
+        plan = client.get(f"{_at(job_id)}/retry")
+        edited = _edited(client, plan, arg or [], args, file)
+        wish = {
+            "from_step": from_step, "args": edited, "at": at, "when_available": when_available, "force": force,
+        }  # fmt: skip
+        order = {name: value for name, value in wish.items() if value not in (None, False)}
         if dry_run:
+            plan = client.post(f"{_at(job_id)}/retry", order | {"dry_run": True})
             print_json(plan) if as_json else print("\n".join(plan_page(plan)))
             raise typer.Exit(0 if plan["allowed"] else REFUSED)
         # The version that was seen: if somebody retries in between, this one is refused instead of being a second.
-        order = {"version": version or plan["version"], "from_step": from_step}
-        answer = client.post(
-            f"{_at(job_id)}/retry", {name: value for name, value in order.items() if value is not None}
-        )
+        answer = client.post(f"{_at(job_id)}/retry", order | {"version": version or plan["version"]})
         if not wait:
             print_json(answer) if as_json else print(
                 f"{answer['message']}: {answer['job_id']} is {answer['status']}"
@@ -178,6 +187,44 @@ def _retry_many(
         _finish(client, answer["batch_id"], wait=wait, as_json=as_json)
 
 
+def _edited(
+    client: Any, plan: dict[str, Any], arg: list[str], args: str | None, file: Path | None
+) -> dict[str, Any] | None:
+    """All arguments of the job as they are wished; None where nothing is."""
+    if not arg and args is None and file is None:
+        return None
+    edited = plan["args"] if args is None else _json_object(args)
+    kinds = {one["name"]: one for one in client.get("/api/kinds")} if arg or file else {}
+    kind = kinds.get(plan["kind"], {})
+    edited |= dict(_named(text, kind) for text in arg)
+    if file:
+        edited[_upload_field(kind, plan["kind"])] = client.upload(file)["id"]
+    return edited
+
+
+@jobs.command()
+def copy(
+    job_id: JobId,
+    *,
+    args: Annotated[str | None, typer.Option(help="Other arguments, all, as a JSON object.")] = None,
+    title: Annotated[str | None, typer.Option()] = None,
+    wait: Wait = False,
+    url: Url = _HERE,
+    as_json: Json = False,
+) -> None:
+    """Run a job that is over again, as a new job."""
+    from ui.cli.client import open_client
+
+    order = {"args": None if args is None else _json_object(args), "title": title}
+    with open_client(url, as_json=as_json) as client:
+        wished = {name: value for name, value in order.items() if value is not None}
+        job = client.post(f"{_at(job_id)}/copy", wished)
+        if not as_json and not wait:
+            print(job["id"])
+            return
+        _finish(client, job["id"], wait=wait, as_json=as_json)
+
+
 @jobs.command()
 def cancel(job_id: JobId, wait: Wait = False, url: Url = _HERE, as_json: Json = False) -> None:
     """Cancel a job. A running one stops within two seconds."""
@@ -198,6 +245,13 @@ def _at(job_id: str) -> str:
     from urllib.parse import quote
 
     return f"/api/jobs/{quote(job_id, safe='')}"
+
+
+def _upload_field(described: dict[str, Any], kind: str) -> str:
+    field: str | None = described.get("upload_field")
+    if not field:
+        raise typer.BadParameter(f"{kind} takes no file.", param_hint="--file")
+    return field
 
 
 def _json_object(text: str | None) -> dict[str, Any]:

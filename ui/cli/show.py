@@ -1,5 +1,6 @@
 """Jobs in words and tables, for people at a terminal."""
 
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -30,12 +31,19 @@ def job_page(job: dict[str, Any]) -> Iterable[str]:
         yield f"  error: {plain(job['error'])}"
     if job["advice"]:
         yield f"  advice: {plain(job['advice'])}"
+    if job["waits_for"]:
+        yield f"  waits for: {plain(job['waits_for'])}"
+    elif job["run_at"]:
+        yield f"  begins at {job['run_at']}"
+    if job["made_from"]:
+        yield f"  made from {job['made_from']}"
     for name, value in job["args"].items():
         yield f"  {plain(name)}: {plain(str(value))}"
     yield ""
     for attempt in job["attempts"]:
         words = f"  attempt {attempt['number']} ({attempt['trigger']}): {attempt['status']}"
         yield f"{words}, {plain(attempt['error'])}" if attempt["error"] else words
+        yield from _changes(attempt["changes"] or [])
     for artifact in job["artifacts"]:
         yield f"  file {plain(artifact['name'])}, {artifact['size']} bytes"
 
@@ -57,12 +65,27 @@ def plan_page(plan: dict[str, Any]) -> Iterable[str]:
     yield f"  costs {plan['cost']}; balance {plan['balance']}, after it {plan['balance_after']}"
     left = plan["retries_left"]
     yield f"  retries used {plan['retries_used']}, left {'any number' if left is None else left}"
+    yield from _changes(plan["changes"])
+    if plan["waits_for"]:
+        yield f"  begins as soon as this check passes: {plain(plan['waits_for'])}"
+    elif plan["at"]:
+        yield f"  begins at {plan['at']}"
+    if plan["can_wait"]:
+        yield "  --when-available would begin it as soon as it can"
+    if plan["can_force"]:
+        yield "  --force would go on all the same"
     for check in plan["checks"]:
         yield f"  [{'ok' if check['passed'] else 'no'}] {plain(check['message'])}"
     if odds := plan["odds"]:
         yield f"  after this very error, {odds['succeeded']} of {odds['tried']} retries worked"
     if plan["advice"]:
         yield f"  advice: {plain(plan['advice'])}"
+
+
+def _changes(changes: Sequence[dict[str, Any]]) -> Iterable[str]:
+    for change in changes:
+        before, after = (plain(json.dumps(change[side], ensure_ascii=False)) for side in ("before", "after"))
+        yield f"    {plain(change['path'])}: {before} -> {after}"
 
 
 def preview_page(preview: dict[str, Any]) -> Iterable[str]:

@@ -48,7 +48,7 @@ class JobView:
 
     def while_retrying(self) -> "JobView":
         """The row between the click and the answer: queued, without its error."""
-        none = Actions(retry=False, cancel=False, delete=False, download=False, start=False)
+        none = Actions(retry=False, cancel=False, delete=False, download=False, start=False, copy=False)
         return replace(
             self, status=Status.QUEUED, note="", note_is_error=False, percent=None, progress=NOTHING,
             actions=none, retrying=True, cancelling=False, due_at=None, retries_by_itself=False,

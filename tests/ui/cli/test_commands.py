@@ -123,6 +123,39 @@ class TestJobs:
         assert (done.code, "is queued" in done.out) == (0, True)
         assert (await shell.jobs("cancel", job["id"])).out == f"{job['id']} is cancelled\n"
 
+    async def test_a_retry_with_other_arguments_later(self, shell: Shell) -> None:
+        job = await shell.caller.submit(args={"n": 1})
+        await shell.house.end(job["id"])
+        words = ("retry", job["id"], "--at", "2026-12-24T18:00:00+01:00")
+        plan = await shell.jobs(*words, "--arg", "n=3", "--dry-run")
+        assert (plan.code, "n: 1 -> 3" in plan.out, "begins at 2026-12-24T17:00:00Z" in plan.out) == (
+            0,
+            True,
+            True,
+        )
+        done = await shell.jobs(*words, "--args", '{"n": 3}')
+        assert (done.code, "Job retry scheduled" in done.out) == (0, True)
+        shown = await shell.jobs("show", job["id"])
+        assert "n: 1 -> 3" in shown.out
+        assert "begins at 2026-12-24T17:00:00Z" in shown.out
+        wrong = await shell.jobs("retry", job["id"], "--at", "noon")
+        assert (wrong.code, len(wrong.err.splitlines())) == (1, 1)
+        assert (await shell.jobs("retry", job["id"], job["id"], "--force")).code == 2
+
+    async def test_a_retry_with_another_file_and_a_copy(self, shell: Shell, tmp_path: Path) -> None:
+        clip = tmp_path / "clip.mp4"
+        clip.write_bytes(b"abc")
+        made = (await shell.jobs("submit", "test.file", "--file", str(clip), "--json")).json
+        await shell.house.end(made["id"])
+        clip.write_bytes(b"abcd")
+        assert (await shell.jobs("retry", made["id"], "--file", str(clip), "--when-available")).code == 0
+        after = (await shell.jobs("show", made["id"], "--json")).json
+        assert after["upload"]["size"] == 4
+        await shell.house.end(made["id"], attempt=2)
+        copied = await shell.jobs("copy", made["id"], "--title", "Again")
+        copy = (await shell.jobs("show", copied.out.strip(), "--json")).json
+        assert (copy["made_from"], copy["title"], copy["args"]) == (made["id"], "Again", after["args"])
+
     async def test_a_refusal_is_one_line(self, shell: Shell) -> None:
         refused = await shell.jobs("show", "no-such-job")
         assert (refused.code, refused.out, refused.err) == (1, "", "mulligan: There is no such job here.\n")
