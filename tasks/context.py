@@ -64,7 +64,7 @@ class RunContext:
         self._db = desk.db
         self._storage = desk.storage
         self._workdir = Workdir(work, self.id, self.attempt)
-        self._steps = Steps(desk.db, self.id, self.attempt, kind.steps if kind else ())
+        self._steps = Steps(desk.db, self.id, self.attempt, kind.steps if kind else (), worker)
         self._inputs: dict[UUID, Path] = {}
         self._stopping = False
         self._progress = Progress(self.id, self.attempt, 0, None)

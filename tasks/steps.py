@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services import lifecycle
 from services.database import Database, db_now
+from services.lifecycle import Claim
 from services.models import Step
 from services.vocabulary import StepStatus
 from tasks.checkpoint import as_json
@@ -18,10 +20,16 @@ from tasks.threads import in_daemon_thread
 
 
 class Steps:
-    """Runs steps, each name once, and knows the results that were kept for this attempt."""
+    """Runs steps, each name once, and knows the results that were kept for this attempt.
 
-    def __init__(self, db: Database, job_id: UUID, attempt: int, declared: tuple[str, ...]) -> None:
+    What is written is fenced: of an attempt that is no longer this worker's, history stays as it is.
+    """
+
+    def __init__(
+        self, db: Database, job_id: UUID, attempt: int, declared: tuple[str, ...], worker: str
+    ) -> None:
         self._db = db
+        self._worker = worker
         self._job_id = job_id
         self._attempt = attempt
         self._declared = declared
@@ -100,7 +108,11 @@ class Steps:
         await self._write(work)
 
     async def _write(self, work: Callable[[AsyncSession], Awaitable[None]]) -> None:
-        await with_patience(lambda: self._db.transact(work))
+        async def held(session: AsyncSession) -> None:
+            if await lifecycle.is_held(session, Claim(self._job_id, self._attempt), self._worker):
+                await work(session)
+
+        await with_patience(lambda: self._db.transact(held))
 
 
 async def _call(fn: Callable[[], Any]) -> Any:
