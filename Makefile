@@ -1,12 +1,13 @@
 # Mulligan: everything a developer types. Paths are relative, so that a folder with spaces in its name works too.
 PYTHON ?= python3
 ARGS ?=
+MINUTES ?= 10
 RUN := .venv/bin/python -m
 # Rebuilt only when what is installed would differ; `make up` on a ready environment costs nothing.
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup test check bench fmt lock clean
+.PHONY: help up setup test check hunt bench fmt lock clean
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -25,6 +26,9 @@ check: $(READY) ## Format, lint, types, layers
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@.venv/bin/lint-imports
+
+hunt: $(READY) ## Look for broken invariants for a while (MINUTES=60)
+	@HUNT_MINUTES=$(MINUTES) $(RUN) pytest -n 0 -s --timeout 0 tests/invariants $(ARGS)
 
 bench: $(READY) ## Run the benchmarks
 	@$(RUN) tests.benchmarks $(ARGS)

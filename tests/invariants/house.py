@@ -1,0 +1,113 @@
+"""One desk for all examples of a run: opened once, emptied before each."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from services.access import Actor
+from services.batch import KIND as BATCH
+from services.desk import Desk
+from services.models import (
+    Attempt,
+    AuditEntry,
+    Batch,
+    BatchSkip,
+    CreditEntry,
+    Job,
+    Step,
+    Workspace,
+)
+from services.policy import AutoRetry, Backoff, Price, RetryPolicy
+from services.vocabulary import CreditReason, Role, Status
+from tasks.housekeeping import Housekeeping
+from tasks.reporter import Announcer
+from tests.invariants.world import Doorbells, HeldUpDatabase
+from tests.support.desks import a_kind, a_person, open_desk
+
+STEPS = ("fetch", "build")
+BALANCE = 6
+_FAILED = frozenset({Status.FAILED, Status.TIMEOUT})
+
+
+class _NotYet(Backoff):
+    """An automatic retry begins when the example says that its time has come, never by itself."""
+
+    def seconds(self, retry: int) -> float:
+        return 86_400
+
+
+POLICIES = {
+    "test.priced": RetryPolicy(cost=1),
+    "test.limited": RetryPolicy(limit=2, statuses=_FAILED | {Status.CANCELLED}),
+    "test.again": RetryPolicy(counts=False, statuses=_FAILED | {Status.CANCELLED, Status.COMPLETED}),
+    "test.auto": RetryPolicy(
+        cost=Price(3, free=1, percent=50), auto=AutoRetry(2, backoff=_NotYet()), rescues=1
+    ),
+    BATCH: RetryPolicy(statuses=_FAILED | {Status.CANCELLED}, counts=False, rescues=1_000),
+}
+KINDS = tuple(name for name in POLICIES if name != BATCH)
+
+
+@dataclass
+class House:
+    """A desk, the people at it, and the loop that everything runs on."""
+
+    database_url: str
+    redis_url: str
+    folder: Path
+    steps: int = 0
+    """Taken in all examples."""
+    bells: Doorbells = field(default_factory=Doorbells)
+    people: dict[str, Actor] = field(default_factory=dict)
+    runner: asyncio.Runner = field(default_factory=asyncio.Runner)
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def __enter__(self) -> Self:
+        self.run(self._open())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.run(self._stack.aclose())
+        self.runner.close()
+
+    def run(self, work: Any) -> Any:
+        """Runs a coroutine on the one loop."""
+        return self.runner.run(work)
+
+    async def _open(self) -> None:
+        kinds = [a_kind(name, policy=policy, steps=STEPS) for name, policy in POLICIES.items()]
+        desk = await self._stack.enter_async_context(
+            open_desk(self.database_url, self.redis_url, self.folder, *kinds)
+        )
+        self.db = HeldUpDatabase(self.database_url)
+        self._stack.push_async_callback(self.db.close)
+        self.desk: Desk = replace(desk, db=self.db, queue=self.bells)
+        for name, role in {
+            "owner": Role.MEMBER, "stranger": Role.MEMBER, "operator": Role.OPERATOR,
+            "second operator": Role.OPERATOR, "admin": Role.ADMIN, "viewer": Role.VIEWER,
+        }.items():  # fmt: skip
+            self.people[name] = await a_person(self.desk, role, name=name.replace(" ", "-"))
+        self.announcer = Announcer(self.desk.feed)
+        self.housekeeping = Housekeeping(self.desk, self.announcer)
+
+    async def empty(self) -> None:
+        """No job, no bell, and the credits of the beginning."""
+        self.bells.waiting.clear()
+        self.bells.delayed.clear()
+        async with self.db.write() as session:
+            for table in (BatchSkip, Batch, Step, Attempt, CreditEntry, AuditEntry, Job):
+                await session.execute(sa.delete(table))
+            await session.execute(sa.update(Workspace).values(balance=BALANCE))
+            session.add(
+                CreditEntry(
+                    workspace_id=self.people["admin"].workspace_id, amount=BALANCE, balance_after=BALANCE,
+                    reason=CreditReason.INITIAL,
+                )
+            )  # fmt: skip

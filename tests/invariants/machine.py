@@ -1,0 +1,167 @@
+"""All rules together, and what must be so in the end.
+
+To add a command: one method of `Model` for why it is refused, one for what it does, and one rule that gives `do` a
+`Command` with a `Deed` for each of its transactions. Crashes and hold-ups come by themselves.
+"""
+
+import asyncio
+from uuid import UUID
+
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+from sqlmodel import col
+
+from services.lifecycle import Claim
+from services.models import Job
+from services.vocabulary import Status
+from tests.invariants.batches import Batches
+from tests.invariants.bench import (
+    WORKERS,
+    ends,
+    fates,
+    kinds,
+    some,
+)
+from tests.invariants.checks import check_job
+from tests.invariants.people import People
+from tests.invariants.workers import Workers
+from tests.invariants.world import Command, Fate, Point, Snapshot, look
+
+HAPPENINGS = ("is retried", "breaks", "is claimed", "is cancelled", "is deleted", "has its time")
+
+
+class Engine(People, Workers, Batches):
+    """The retry engine against its model: time, housekeeping and bad luck besides what everybody does."""
+
+    @initialize(chosen=st.lists(st.tuples(kinds, ends), min_size=2, max_size=4))
+    def some_have_ended(self, chosen: list[tuple[str, str]]) -> None:
+        """Jobs to begin with, so that there is something to retry."""
+        for kind, end in chosen:
+            self.submit(who="owner", kind=kind, later=False, fate=Fate())
+            self.run(worker="anvil", bell=0, end=end)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(number=some)
+    def time_passes(self, number: int) -> None:
+        """A job's time comes, its lease runs out, or nobody has answered its doorbell for a while."""
+        job_id, job = self._job(number)
+        job.due, job.lost = job.status is Status.SCHEDULED, job.status is Status.RUNNING
+        self.house.run(self.make_late(col(Job.id) == job_id))
+
+    @rule(fate=fates)
+    def keep_house(self, fate: Fate) -> None:
+        """A round of housekeeping."""
+        command = Command("housekeeping", fate, None)
+        self._do(command, self.house.housekeeping.tick())
+        self._after_housekeeping(exactly=fate.point is None)
+
+    def _after_housekeeping(self, *, exactly: bool) -> None:
+        """What it found is done. Where it was held up or killed: done, or as it was."""
+        now = self.house.run(look(self.desk.db))
+        for job_id, job in self.model.jobs.items():
+            due, lost = job.status is Status.SCHEDULED and job.due, job.status is Status.RUNNING and job.lost
+            if not due and not lost:
+                continue
+            if not exactly and self._is_as_said(job_id, now):
+                continue
+            (self.model.start if due else self.model.lose)(job_id)
+
+    def _is_as_said(self, job_id: UUID, now: Snapshot) -> bool:
+        try:
+            check_job(self.model, job_id, now)
+        except AssertionError:
+            return False
+        return True
+
+    @precondition(lambda self: self.held)
+    @rule(number=some, crash=st.booleans())
+    def go_on(self, number: int, *, crash: bool) -> None:
+        """What was held up goes on, or is killed where it stands."""
+        command, then = self.held.pop(number % len(self.held))
+        note("at last:")
+        self._settle(command, then, over=self.house.run(command.go_on(crash=crash)))
+        self._after_housekeeping(exactly=False)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(
+        what=st.sampled_from(("retry", "retry", "cancel", "start_now", "delete", "walk")), number=some,
+        point=st.sampled_from((Point.BEFORE, Point.CHANGE)),
+        meanwhile=st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=4),
+    )  # fmt: skip
+    def is_overtaken(self, what: str, number: int, point: Point, meanwhile: list[str]) -> None:
+        """Somebody is held up between looking and doing, and others are quicker: what goes wrong most easily."""
+        held, fate = len(self.held), Fate(point, crash=False)
+        if what == "walk":
+            for worker in WORKERS:
+                self.walk(worker=worker, number=0, fate=fate)
+        elif what == "retry":
+            self.retry(who="operator", number=number, stale=None, from_step=None, fate=fate)
+        elif what == "cancel":
+            self.cancel(who="operator", number=number, stale=None, fate=fate)
+        else:
+            getattr(self, what)(who="operator", number=number, fate=fate)
+        for happening in meanwhile:
+            self._happens(happening, number)
+            self.everything_adds_up()
+        while len(self.held) > held:
+            self.go_on(number=held, crash=False)
+
+    def _happens(self, what: str, number: int) -> None:
+        job_id, job = self._job(number)
+        match what:
+            case "is retried":
+                self.retry(who="admin", number=number, stale=None, from_step=None, fate=Fate())
+            case "is claimed" | "breaks":
+                claim = Claim(job_id, job.attempt)
+                self._claim("bellows", [claim], Fate())
+                if what == "breaks" and claim in self.claims["bellows"]:
+                    self._finish("bellows", claim, "breaks", Fate())
+            case "is cancelled":
+                self.cancel(who="admin", number=number, stale=None, fate=Fate())
+            case "is deleted":
+                self.delete(who="admin", number=number, fate=Fate())
+            case "has its time":
+                self.time_passes(number=number)
+                self.keep_house(fate=Fate())
+
+    @precondition(lambda self: self.house.bells.delayed)
+    @rule()
+    def delayed_bells_arrive(self) -> None:
+        """Late, but they come."""
+        self.house.bells.waiting += self.house.bells.delayed
+        self.house.bells.delayed.clear()
+
+    @precondition(lambda self: self.house.bells.waiting)
+    @rule()
+    def the_queue_forgets(self) -> None:
+        """Redis came back empty."""
+        self.house.bells.waiting.clear()
+
+    def teardown(self) -> None:
+        """Nothing was lost: with a healthy queue, housekeeping and a worker, every job that waits is run."""
+        try:
+            if not self.broken:
+                self._end_well()
+        finally:
+            self.house.run(self._leave())
+
+    async def _leave(self) -> None:
+        tasks = [command.task for command, _ in self.held if command.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.house.announcer.drain()
+
+    def _end_well(self) -> None:
+        while self.held:
+            self.go_on(number=0, crash=False)
+        for _ in range(4):
+            self.house.run(self.make_late(col(Job.status).in_((Status.QUEUED, Status.SCHEDULED))))
+            for job in self.model.jobs.values():
+                job.due = job.status is Status.SCHEDULED
+            self.keep_house(fate=Fate())
+            while self.house.bells.waiting:
+                self.answer_bell(worker="anvil", number=0, again=False, twice=False, fate=Fate())
+            self.everything_adds_up()
+        assert not self.model.waiting(), "every queued job is claimed in the end"
