@@ -53,7 +53,7 @@ class WebhookArgs(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: WebAddress = Field(title="Address", description="The receiver's endpoint, https://…")
-    method: Method = Field(default=Method.POST, title="Method")
+    method: Method = Field(default=Method.POST, title="Method", description="")
     body: JsonValue = Field(
         default=None,
         title="Body",

@@ -146,7 +146,8 @@ class ArgsForm:
                 is_whole = field.shape is Shape.WHOLE_NUMBER
                 self._readers[field.name] = lambda: _number(number.value, is_whole=is_whole)
             case Shape.LONG_TEXT | Shape.JSON:
-                shown = json.dumps(field.default, indent=2) if _is_structure(field.default) else field.default
+                filled = isinstance(field.default, (dict, list)) and field.default
+                shown = json.dumps(field.default, indent=2) if filled else field.default
                 area = ui.textarea(label, value=str(shown or "")).props(
                     f"outlined dense autogrow {described}"
                 )
@@ -157,10 +158,6 @@ class ArgsForm:
                 line = ui.input(label, value=str(field.default or ""), password=secret)
                 line.props(f"outlined dense autocomplete=off {described}")
                 self._readers[field.name] = lambda: line.value
-
-
-def _is_structure(value: object) -> bool:
-    return isinstance(value, (dict, list))
 
 
 def _number(value: float | None, *, is_whole: bool) -> float | None:

@@ -23,6 +23,7 @@ from ui.components.job_facts import Log, draw_details, draw_files
 from ui.components.job_head import JobHead
 from ui.components.job_story import draw_attempts, draw_steps, draw_timeline, step_views, timeline
 from ui.components.job_view import JobView, job_view
+from ui.components.result_views import result_view
 from ui.components.section import Section
 from ui.components.tree import tree
 from ui.pages.not_found import not_found
@@ -80,6 +81,7 @@ class JobPage(OpenPage):
         self._trouble = Section(classes="trouble-holder")
         with Tag("div", classes="job-grid"):
             with Tag("div"):
+                self._outcome = Section()
                 self._steps = Section("Steps")
                 self._files = Section("Output")
                 self._attempts = Section("Attempts")
@@ -112,7 +114,9 @@ class JobPage(OpenPage):
         args = redact_args(kind, job.args)
         self._args.show(str(args), lambda: _draw_tree(args), visible=bool(args))
         result = redact_args(None, job.result or {})
-        self._result.show(str(result), lambda: _draw_tree(result), visible=bool(result))
+        drawn = result_view(job.kind, result)
+        self._outcome.show(str(result), drawn or (lambda: None), visible=drawn is not None)
+        self._result.show(str(result), lambda: _draw_tree(result), visible=bool(result) and drawn is None)
         self._details.show((job.id, job.version), lambda: draw_details(detail, kind))
         events = timeline(job.created_at, detail.owner.name, runs)
         self._timeline.show(tuple(events), lambda: draw_timeline(events))

@@ -99,7 +99,8 @@ class NewJobPage(OpenPage):
                 self._title = ui.input("Title (optional)").props(
                     "outlined dense maxlength=300 autocomplete=off"
                 )
-                Tag("div", "What the job is called in the list. Empty: the name of its file.", "hint")
+                without = "the name of its file" if kind.upload_field else "one made from the above"
+                Tag("div", f"What the job is called in the list. Empty: {without}.", "hint")
             self._problem = Tag("p", "", "alert hidden", role="alert")
             with Tag("div", classes="sheet-foot"):
                 Tag("a", "Cancel", "btn plain", href=self.visit.link("/"))

@@ -1,0 +1,14 @@
+"""Results of Mulligan's own kinds as people read them. Those of other kinds are shown as a tree."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ui.components.answer import draw_answer
+
+_VIEWS: dict[str, Callable[[dict[str, Any]], None]] = {"webhook.deliver": draw_answer}
+
+
+def result_view(kind: str, result: dict[str, Any]) -> Callable[[], None] | None:
+    """What draws the result in the current slot; None where nothing knows how, or there is no result."""
+    draw = _VIEWS.get(kind)
+    return (lambda: draw(result)) if draw and result else None
