@@ -18,7 +18,9 @@ def draw_answer(result: dict[str, Any]) -> None:
     with Tag("div", classes="answer-head"):
         went_well = 200 <= status < 300
         Tag("span", _named(status), f"badge {look_css(Status.COMPLETED if went_well else Status.FAILED)}")
-        Tag("span", f"in {wording.duration(answer.get('seconds') or 0)}", "muted num")
+        seconds = float(answer.get("seconds") or 0)
+        took = wording.duration(seconds) if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+        Tag("span", f"in {took}", "muted num")
         if answer.get("body_bytes"):
             more = "" if answer.get("body_complete") else "more than "
             Tag("span", f"{more}{wording.size(answer['body_bytes'])}", "muted num")

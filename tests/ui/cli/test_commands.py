@@ -105,6 +105,13 @@ class TestJobs:
             done = await waiting
             assert (done.code, done.json["status"]) == (code, status)
 
+    async def test_the_limit_is_told(self, shell: Shell) -> None:
+        made = await shell.jobs("submit", "test.file", "--max-retries", "0", "--json")
+        await shell.house.end(made.json["id"])
+        refused = await shell.jobs("retry", made.json["id"])
+        assert (refused.code, refused.out) == (1, "")
+        assert "Max retries (0) reached." in refused.err
+
     async def test_a_retry_says_first_what_it_would_do(self, shell: Shell) -> None:
         job = await shell.caller.submit()
         refused = await shell.jobs("retry", job["id"], "--dry-run")
