@@ -19,7 +19,7 @@ from services.errors import Invalid
 from services.failures import JobError
 from services.policy import RetryPolicy
 from services.queue import DEFAULT_QUEUE
-from services.settings import SettingsError
+from services.settings import Settings, SettingsError
 
 __all__ = [
     "JobContext",
@@ -109,6 +109,10 @@ class JobKind:
     """Whether a run looks at `JobContext.paused` and holds on."""
     upload_field: str | None = None
     """The argument that names the upload which is the job's input."""
+    keep_days: float | None = None
+    """After how many days one that is over is erased, with its files and input. None: never."""
+    configure: "Callable[[JobKind, Settings], JobKind]" = lambda kind, _settings: kind
+    """Gives the kind as the settings want it."""
     title_from: Callable[[Any], str | None] = lambda _args: None
     """A title made from the arguments, where the submitter gives none."""
 
@@ -190,6 +194,17 @@ class KindRegistry:
         if problems := kind.policy.problems():
             raise SettingsError(f"kind {kind.name!r} has an impossible retry policy: {'; '.join(problems)}")
         self._kinds[kind.name] = kind
+
+    def configured(self, settings: Settings) -> "KindRegistry":
+        """The same kinds as the settings want them.
+
+        Raises:
+            SettingsError: one cannot work so.
+        """
+        kinds = KindRegistry()
+        for kind in self:
+            kinds.add(kind.configure(kind, settings))
+        return kinds
 
     def get(self, name: str) -> JobKind | None:
         """The kind of that name, or None where this process does not know it."""

@@ -71,6 +71,8 @@ class RetryDialog:
     text: str = "The job will be queued again and run from the beginning."
     confirm: str = "Retry job"
     variant: Literal["warning", "info"] = "warning"
+    started: str = "Job “{title}” queued for retry"
+    """What is said when it was accepted. `{title}` is filled in."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,10 @@ class RetryPolicy:
             "a limit makes no sense where retries do not count": self.limit is not None and not self.counts,
             "a backoff needs 0 < base <= cap": not 0 < self.auto.backoff.base <= self.auto.backoff.cap,
             "what a person cancelled is not retried by itself": FailureType.CANCELLED in self.auto.on,
-            "the dialog's text may only fill in {cost}": not _fills(self.dialog.text),
+            "the dialog's text may only fill in {cost}": not _fills(self.dialog.text, cost="1 credit"),
+            "what the dialog says at the start may only fill in {title}": not _fills(
+                self.dialog.started, title="a job"
+            ),
         }
         return [problem for problem, present in found.items() if present]
 
@@ -178,9 +183,9 @@ def _listed(statuses: frozenset[Status]) -> str:
     return ", ".join(sorted(statuses))
 
 
-def _fills(text: str) -> bool:
+def _fills(text: str, **words: str) -> bool:
     try:
-        text.format(cost="1 credit")
+        text.format(**words)
     except (KeyError, IndexError, ValueError):
         return False
     return True

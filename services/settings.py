@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     kinds: str = ""
     concurrency: str = ""
 
+    resume_retries: int = Field(default=3, ge=0, le=1_000)
+    resume_days: float = Field(default=0, ge=0, le=36_500)
+    """After how many days an analysis is erased with its resume; 0: never."""
+
     lease_seconds: float = Field(default=30, ge=2, le=3600)
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
     upload_days: float = Field(default=1, gt=0, le=3650)

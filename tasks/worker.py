@@ -46,7 +46,7 @@ class Worker:
         self.name = broker.consumer_name
         self._broker = broker
         self._modules = (*BUILT_IN, *settings.kind_modules)
-        kinds = load_kinds(self._modules)
+        kinds = load_kinds(self._modules).configured(settings)
         self._redis = connect(settings.effective_redis_url)
         self._desk = Desk(
             settings,

@@ -39,7 +39,7 @@ def make_desk(settings: Settings) -> Desk:
     Raises:
         SettingsError: a kind of the user's own cannot be imported, or a limit is set for one that there is not.
     """
-    kinds = load_kinds((*BUILT_IN, *settings.kind_modules))
+    kinds = load_kinds((*BUILT_IN, *settings.kind_modules)).configured(settings)
     return Desk(
         settings=settings,
         db=Database(settings.effective_database_url),

@@ -3,4 +3,9 @@
 The web process imports these files for their policies; engines are imported inside the run.
 """
 
-BUILT_IN = ("tasks.kinds.video_process", "tasks.kinds.batch_retry", "tasks.kinds.webhook_deliver")
+BUILT_IN = (
+    "tasks.kinds.video_process",
+    "tasks.kinds.resume_analyse",
+    "tasks.kinds.webhook_deliver",
+    "tasks.kinds.batch_retry",
+)

@@ -119,7 +119,7 @@ class Retrying:
             if answer.replaced:
                 self._swap(answer.replaced, answer.job)
             self._know(answer.job)
-            self._page.frame.toasts.success(f"Job “{plan.title}” queued for retry")
+            self._page.frame.toasts.success(plan.dialog.started.format(title=plan.title))
 
         if not await self._page.do(work, trouble=f"“{plan.title}” was not retried."):
             self.optimism.end(plan.job_id)
