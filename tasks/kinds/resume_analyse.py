@@ -90,7 +90,7 @@ async def analyse_resume(job: RunContext, args: ResumeAnalyseArgs) -> dict[str, 
     kept = await job.step("sections", lambda: [s.as_json() for s in find_sections(document.lines)])
     sections = [Section.from_json(section) for section in kept]
     await job.progress(55, "Analysing and scoring")
-    analysis = await job.step("score", lambda: _analysis(job.desk.settings, document, sections, args))
+    analysis = await job.step("score", lambda: _analysis(document, sections, args))
     await job.progress(95, "Writing the profile")
     await job.step("profile", lambda: _keep_profile(job, analysis), keep=False)
     await job.progress(100, "Done")
@@ -98,7 +98,7 @@ async def analyse_resume(job: RunContext, args: ResumeAnalyseArgs) -> dict[str, 
 
 
 async def _analysis(
-    settings: Settings, document: "Document", sections: "list[Section]", args: ResumeAnalyseArgs
+    document: "Document", sections: "list[Section]", args: ResumeAnalyseArgs
 ) -> dict[str, Any]:
     """What was found, and the score: the rules give it, whoever found the rest."""
     import asyncio

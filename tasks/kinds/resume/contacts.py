@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tasks.kinds.resume.dates import find_period
 from tasks.kinds.resume.profile import Confidence, Phone
 from tasks.kinds.resume.sections import HEADER, Section, lines_in
-from tasks.kinds.resume.words import bare, folded
+from tasks.kinds.resume.words import bare, folded, word_set
 
 _EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])")
 _LINK = re.compile(
@@ -21,16 +21,19 @@ _NAME_LABEL = re.compile(
 _PLACE_LABEL = re.compile(
     r"^(?:address|location|city|adresse|anschrift|wohnort|ort|lieu|ville|direccion|domicilio|ubicacion|ciudad)\s*[:\t]\s*"
 )
-_PARTICLES = frozenset("von van der den de del della di da la le dos das zu zur ter ten el al y e bin ben o du".split())
+_PARTICLES = word_set(
+    "von van der den de del della di da la le dos das zu zur ter ten el al y e bin ben o du"
+)
 _TITLES = re.compile(r"^(?:dr|prof|mr|mrs|ms|herr|frau|dipl|ing|m|mme|sr|sra|d)\.\s*-?", re.IGNORECASE)
 _NAME_WORD = re.compile(r"^[^\W\d_](?:[^\W\d_]|['’.\-])*$")
-_NO_NAMES = frozenset(
+_ELIDED = re.compile(r"^[dl]['’][^\W\d_]")
+_NO_NAMES = word_set(
     "curriculum vitae resume cv lebenslauf bewerbung profil profile perfil kontakt contact contacto address adresse "
     "page seite pagina confidential personal details engineer developer manager entwickler ingenieur consultant "
     "analyst designer nurse teacher accountant berater leiter director technician specialist assistant architect "
     "desarrollador desarrolladora ingeniero ingeniera analista enfermera enfermero developpeur developpeuse "
     "chef ingenieure comptable contable lehrer lehrerin krankenpfleger buchhalter buchhalterin university scientist "
-    "email telefon telephone phone portfolio hoja vida".split()
+    "email telefon telephone phone portfolio hoja vida"
 )
 _COUNTRIES = {
     "germany": "DE", "deutschland": "DE", "allemagne": "DE", "alemania": "DE", "austria": "AT", "osterreich": "AT",
@@ -44,6 +47,8 @@ _COUNTRIES = {
 _COUNTRY_OF_LANGUAGE = {"de": "DE", "fr": "FR", "es": "ES"}
 _US_STATE = re.compile(r"\b[A-Z]{2} \d{5}(?:-\d{4})?\b")
 _UK_CODE = re.compile(r"\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b")
+_US_PLACE = re.compile(r"[^\W\d_][^\d,;|•·\t@]{1,40}, [A-Z]{2} \d{5}\b")
+_UK_PLACE = re.compile(r"[^\W\d_][^\d,;|•·\t@]{1,40} [A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b")
 _POSTCODE = re.compile(r"\b(?:[A-Z]{1,2}-)?\d{4,5} +[^\W\d_][^\d,;|•·\t@]{1,40}")
 _CITY_COUNTRY = re.compile(
     r"(?:^|[|•·\t;])\s*([^\W\d_][\w .'’-]{1,40},\s*(?:[A-Z]{2}(?: \d{5})?|[^\W\d_][\w .-]{2,30}))\s*(?=$|[|•·\t;])"
@@ -111,7 +116,9 @@ _DIGITS = re.compile(r"(?<![\w+])\(?\d[\d ()./-]{7,20}\d(?!\w)")
 def _without_country(line: str) -> list[Phone]:
     texts = [match[0].strip() for match in _DIGITS.finditer(line)]
     return [
-        Phone(text=t) for t in texts if 9 <= sum(c.isdigit() for c in t) <= _MOST_DIGITS and not find_period(t)
+        Phone(text=t)
+        for t in texts
+        if 9 <= sum(c.isdigit() for c in t) <= _MOST_DIGITS and not find_period(t)
     ]
 
 
@@ -122,7 +129,8 @@ def find_location(lines: Sequence[str]) -> str | None:
         if label:
             return line[label.end() :].strip() or None
     for line in lines:
-        if (match := _POSTCODE.search(line)) and not find_period(line):
+        match = _US_PLACE.search(line) or _UK_PLACE.search(line) or _POSTCODE.search(line)
+        if match and not find_period(line):
             return match[0].strip(" ,")
     for line in lines:
         if "@" not in line and (match := _CITY_COUNTRY.search(line)):
@@ -130,16 +138,17 @@ def find_location(lines: Sequence[str]) -> str | None:
     return None
 
 
-def find_name(
-    lines: Sequence[str], headline: str, emails: Sequence[str]
-) -> tuple[str | None, Confidence]:
+def find_name(lines: Sequence[str], headline: str, emails: Sequence[str]) -> tuple[str | None, Confidence]:
     """The candidate's name, and how sure it is: the address of a mailbox often holds it."""
     for line in lines:
         if (label := _NAME_LABEL.match(folded(line))) and len(folded(line)) == len(line):
             name = _as_name(line[label.end() :])
             if name:
                 return name, "high"
-    candidates = [_as_name(text) for text in (*_splits(headline), *(part for line in lines[:12] for part in _splits(line)))]
+    candidates = [
+        _as_name(text)
+        for text in (*_splits(headline), *(part for line in lines[:12] for part in _splits(line)))
+    ]
     names = list(dict.fromkeys(name for name in candidates if name))
     if not names:
         return None, "not found"
@@ -164,7 +173,7 @@ def _as_name(text: str) -> str | None:
         return None
     if any(folded(word).strip(".") in _NO_NAMES for word in words) or bare(text) in _COUNTRIES:
         return None
-    if not all(word[0].isupper() or folded(word) in _PARTICLES for word in words):
+    if not all(word[0].isupper() or folded(word) in _PARTICLES or _ELIDED.match(word) for word in words):
         return None
     if text.isupper():
         text = " ".join(_capital(word) for word in words)

@@ -1,4 +1,4 @@
-"""Times as resumes write them, in English, German, French and Spanish: "Mar 2019 – heute", "depuis 2020", "05/18-07/19"."""
+"""Times as resumes write them, in English, German, French and Spanish: "03/2019 bis heute", "depuis mars 2020"."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -37,14 +37,19 @@ _POINT = (
     rf"|(?P<name{{n}}>{_NAMES})\b\.?,?\s?(?:de\s|del\s)?['’]?(?P<ny{{n}}>{_YEAR})"
     rf"|(?P<y{{n}}>{_YEAR}))"
 )
-_TO = r"\s*(?:-|–|—|−|\bto\b|\buntil\b|\btill\b|\bbis\b|\ba\b|\bau\b|\bal\b|\bhasta\b|\bjusqu['’]?(?:a|en)?\b)\s*(?:zum\s|la\s|el\s|le\s|en\s)?"
+_TO = (
+    r"\s*(?:-|–|—|−|\bto\b|\buntil\b|\btill\b|\bbis\b|\ba\b|\bau\b|\bal\b|\bhasta\b|\bjusqu['’]?(?:a|en)?\b)"
+    r"\s*(?:zum\s|la\s|el\s|le\s|en\s)?"
+)
 _SINCE = r"\b(?:since|seit|ab|depuis|desde|from)\s+(?:le\s|el\s|dem\s)?"
 _FROM = r"(?:\b(?:from|von|vom|de|du|desde|entre)\s+)?"
 _RANGE = re.compile(
     rf"(?<![\w/.]){_FROM}{_POINT.format(n=1)}{_TO}(?:(?P<now>(?:{_PRESENT})\b)|{_POINT.format(n=2)}|(?P<short>\d\d)(?!\d))"
     rf"(?![\d/])"
 )
-_SHARED_YEAR = re.compile(rf"(?<![\w/.]){_FROM}(?P<name1>{_NAMES})\b\.?{_TO}(?P<name2>{_NAMES})\b\.?\s?(?:de\s|del\s)?(?P<year>{_YEAR})")
+_SHARED_YEAR = re.compile(
+    rf"(?<![\w/.]){_FROM}(?P<name1>{_NAMES})\b\.?{_TO}(?P<name2>{_NAMES})\b\.?\s?(?:de\s|del\s)?(?P<year>{_YEAR})"
+)
 _OPEN = re.compile(rf"(?:{_SINCE}{_POINT.format(n=1)}|(?<![\w/.]){_POINT.format(n=2)}{_TO}$)(?![\d/])")
 _SINGLE = re.compile(rf"(?<![\w/.]){_POINT.format(n=1)}(?![\d/])")
 
@@ -121,7 +126,8 @@ def _point(match: "re.Match[str]", n: int) -> Point | None:
         return Point(_century(int(short)), int(part[f"sm{n}"]))
     if name := part.get(f"name{n}"):
         return Point(int(part[f"ny{n}"]), _MONTH_OF[name])
-    return Point(int(year)) if (year := part.get(f"y{n}")) else None
+    alone = part.get(f"y{n}")
+    return Point(int(alone)) if alone else None
 
 
 def _century(short: int) -> int:

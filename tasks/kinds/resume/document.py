@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,12 @@ class Document:
         return {
             "format": self.format, "pages": self.pages, "headline": self.headline, "lines": list(self.lines),
         }  # fmt: skip
+
+    @classmethod
+    def of(cls, about: dict[str, Any], lines: Iterable[str]) -> "Document":
+        """What a reader found, made tidy."""
+        tidy = tuple(_without_gaps(map(_tidy, lines)))
+        return cls(about["format"], about["pages"], _tidy(about["headline"]), tidy)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Document":
@@ -88,8 +95,7 @@ def _document(said: list[str]) -> Document:
         raise told("crashed")
     if "error" in about:
         raise told(str(about["error"]), str(about.get("detail", "")))
-    lines = (_tidy(value) for value in values if isinstance(value, str))
-    return Document(about["format"], about["pages"], _tidy(about["headline"]), tuple(_without_gaps(lines)))
+    return Document.of(about, (value for value in values if isinstance(value, str)))
 
 
 def _parsed(line: str) -> Any:
@@ -106,7 +112,7 @@ def _tidy(line: str) -> str:
     return "\t".join(" ".join(cell.split()) for cell in seen.split("\t")).strip()
 
 
-def _without_gaps(lines: Any) -> Any:
+def _without_gaps(lines: Iterable[str]) -> Iterator[str]:
     before = ""
     for line in lines:
         if line or before:

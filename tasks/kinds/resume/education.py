@@ -19,7 +19,7 @@ _DEGREE = re.compile(
     r"formacion profesional|fp)(?![\w])|\bdiplome d'ingenieur)"
 )
 _SCHOOL = re.compile(
-    r"\b(?:universit\w*|university|hochschule|fachhochschule|fh|tu|eth|college|school|institut\w*|ecole|escuela|"
+    r"\b(?:universit\w*|universid\w*|hochschule|fachhochschule|fh|tu|eth|college|school|institut\w*|ecole|escuela|"
     r"facult\w*|academy|akademie|lycee|gymnasium|polytech\w*|politecnic\w*|iut|ies|instituto|colegio|berufsschule|"
     r"gesamtschule|realschule|conservatoire|insa|sorbonne|schule|berufskolleg|\w+gymnasium|\w+schule)\b"
 )
@@ -56,12 +56,12 @@ def _education(parts: Sequence[str], period: Period | None) -> Education:
 
 
 def _pieces(parts: Sequence[str]) -> list[str]:
-    """The parts; one that holds both degree and school is cut at the comma between them."""
+    """The parts; one that holds both degree and school is cut at the commas and colons between them."""
     pieces = []
     for part in parts:
         plain = folded(part)
-        if "," in part and _DEGREE.search(plain) and _SCHOOL.search(plain):
-            pieces += [piece.strip() for piece in part.split(",") if piece.strip()]
+        if _DEGREE.search(plain) and _SCHOOL.search(plain):
+            pieces += [piece.strip() for piece in re.split(r",|: ", part) if piece.strip()]
         else:
             pieces.append(part)
     return pieces

@@ -9,6 +9,8 @@ from tasks.kinds.resume.dates import Period, find_period
 _BULLET = re.compile(r"^\s*(?:[•●▪◦‣·*–—-]\s+|[\uf0b7\uf0a7]\s*)")
 _LONGEST_HEAD = 110
 _PARTS = re.compile(r"\t+|\s*[|•·]\s*|\s+[–—-]\s+|\s+@\s+")
+# "Talleres Ribera S.L.", "Halcyon Inc."
+_ABBREVIATION = re.compile(r"(?:\b[A-Z]\.|\b(?:Inc|Ltd|Co|Corp|Univ|Dept)\.)$")
 _BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
 
 
@@ -93,7 +95,8 @@ def _below(lines: Sequence[str], index: int, stop: int) -> list[str]:
 
 def _is_head(line: str) -> bool:
     text = line.strip()
-    return bool(text) and not is_bullet(line) and len(text) <= _LONGEST_HEAD and not text.endswith((".", ";"))
+    ends_a_sentence = text.endswith((".", ";")) and not _ABBREVIATION.search(text)
+    return bool(text) and not is_bullet(line) and len(text) <= _LONGEST_HEAD and not ends_a_sentence
 
 
 def _without(line: str, period: Period) -> str:
@@ -103,6 +106,4 @@ def _without(line: str, period: Period) -> str:
 
 
 def _parts(heads: Sequence[str]) -> list[str]:
-    return [
-        part for head in heads for piece in _PARTS.split(head) if (part := piece.strip(" \t,;:|()[]"))
-    ]
+    return [part for head in heads for piece in _PARTS.split(head) if (part := piece.strip(" \t,;:|()[]"))]

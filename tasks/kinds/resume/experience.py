@@ -22,12 +22,15 @@ _TITLE_SIGNS = re.compile(
     r"ingenier|desarrollador|jefe|jefa|gerente|analista|consultor|tecnico|tecnica|enfermer|profesor|contable|"
     r"becari|practicas|auxiliar|administrativ|redactor|vendedor|investigador|director|asistente|comercial)"
 )
+# What only an organisation is called, and what a title may hold as well ("Software Engineer").
+_LEGAL_FORMS = re.compile(
+    r"\b(?:gmbh|ag|kg|ohg|se|e\.?v|ug|inc|llc|ltd|plc|corp|corporation|company|s\.a\.?s?|sarl|sas|eurl|s\.l\.?u?|sa|sl)\b"
+)
 _ORGANISATION_SIGNS = re.compile(
-    r"(?:\b(?:gmbh|ag|kg|ohg|se|e\.?v\.?|ug|inc|llc|ltd|plc|corp|corporation|company|co\.|group|gruppe|groupe|grupo|"
-    r"s\.?a\.?s?|sarl|sas|eurl|s\.?l\.?u?|s\.?a\.?u|university|universitat|universite|universidad|hospital|klinik\w*|"
-    r"klinikum|hopital|bank|banque|banco|institut\w*|school|college|stadtwerke|ministry|agency|agentur|agence|agencia|"
-    r"studio\w*|labs?|systems|solutions|logistics|technologies|partners|media|software|consulting|werke|verlag|"
-    r"foundation|stiftung|clinic|clinica|clinique|council|colegio|lycee|schule|gymnasium)\b|\w(?:werke|klinik|bank|verlag|schule)\b|&)"
+    r"(?:\b(?:group|gruppe|groupe|grupo|university|universitat|universite|universidad|hospital|klinik\w*|klinikum|"
+    r"hopital|bank|banque|banco|institut\w*|school|college|stadtwerke|ministry|agency|agentur|agence|agencia|studio\w*|"
+    r"labs?|systems|solutions|logistics|technologies|partners|media|consulting|verlag|foundation|stiftung|clinic|"
+    r"clinica|clinique|council|colegio|lycee|gymnasium)\b|\w(?:werke|klinik|bank|verlag|schule)\b|&)"
 )
 _AT = re.compile(r"\s+(?:at|bei|bei der|chez|en|beim)\s+(?=[A-ZÀ-Ý0-9])")
 
@@ -58,14 +61,18 @@ def title_and_organisation(parts: Sequence[str]) -> tuple[str | None, str | None
         return None, None
     if len(parts) == 1:
         return (None, parts[0]) if _weight(parts[0]) < 0 else (parts[0], None)
-    first, second = parts[0], parts[1]
-    if _weight(second) > _weight(first):
-        first, second = second, first
-    return first, _without_place(second)
+    title = next((part for part in parts if _weight(part) > 0), None)
+    others = [part for part in parts if part is not title]
+    organisation = next((part for part in others if _weight(part) < 0), others[0])
+    if title is None:
+        title = next(part for part in others if part is not organisation)
+        if _weight(organisation) == 0:
+            title, organisation = organisation, title
+    return title, _without_place(organisation)
 
 
 def _halves(part: str) -> list[str]:
-    """"Engineer at ACME", "Engineer, ACME GmbH, Berlin"."""
+    """ "Engineer at ACME", "Engineer, ACME GmbH, Berlin"."""
     if len(halves := _AT.split(part, maxsplit=1)) == 2:
         return halves
     return [half.strip() for half in part.split(",", 1) if half.strip()]
@@ -74,7 +81,11 @@ def _halves(part: str) -> list[str]:
 def _weight(part: str) -> int:
     """Above 0 for a title, below for an organisation."""
     plain = folded(part)
-    return 2 * bool(_TITLE_SIGNS.search(plain)) - 2 * bool(_ORGANISATION_SIGNS.search(plain))
+    return (
+        3 * bool(_TITLE_SIGNS.search(plain))
+        - 2 * bool(_ORGANISATION_SIGNS.search(plain))
+        - 4 * bool(_LEGAL_FORMS.search(plain))
+    )
 
 
 def _without_place(organisation: str) -> str:

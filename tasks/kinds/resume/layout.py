@@ -1,6 +1,5 @@
 """From pieces of text on a page to lines as a person reads them: columns one after the other, tables row by row."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,7 +16,7 @@ _FEWEST_ROWS = 5
 _FEWEST_PIECES = 4
 # A column whose lines stand beside lines of the other one is no column, but cells of a table, or dates at the margin.
 _ALIGNED = 0.8
-_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_NEAR = 1.3
 
 
 @dataclass(frozen=True)
@@ -133,12 +132,14 @@ def _longest_clear(rows: list[_Row], x: float) -> tuple[int, int]:
 
 
 def _are_columns(rows: list[_Row], x: float) -> bool:
+    """Whether the lines at both sides go their own ways. Cells, and dates at a margin, stand on the other's lines."""
     left = [p for row in rows for p in row.pieces if p.right <= x]
     right = [p for row in rows for p in row.pieces if p.left >= x]
     fewer, more = sorted((left, right), key=lambda side: len({p.y for p in side}))
-    if len(rows) < _FEWEST_ROWS or len({p.y for p in fewer}) < _FEWEST_PIECES:
+    if len({p.y for p in fewer}) < _FEWEST_PIECES:
         return False
-    beside = [p for p in fewer if any(abs(p.y - other.y) < _SAME_LINE * p.size for other in more)]
-    aligned = len(beside) / len(fewer)
-    dated = sum(bool(_YEAR.search(p.text)) for p in fewer) / len(fewer)
-    return aligned < _ALIGNED and not (dated > 0.5 and aligned > 0.5)
+    distances = [min(abs(p.y - other.y) for other in more) / p.size for p in fewer]
+    beside = sum(distance < _SAME_LINE / 2 for distance in distances)
+    # What has nothing near it, a heading for instance, says neither.
+    between = sum(_SAME_LINE / 2 <= distance < _NEAR for distance in distances)
+    return between > 0 and beside / (beside + between) < _ALIGNED

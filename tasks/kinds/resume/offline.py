@@ -7,7 +7,7 @@ from tasks.kinds.resume import contacts
 from tasks.kinds.resume.document import Document
 from tasks.kinds.resume.education import find_education
 from tasks.kinds.resume.experience import find_experience
-from tasks.kinds.resume.profile import CandidateProfile, Confidence, Finding
+from tasks.kinds.resume.profile import CandidateProfile, Confidence, Experience, Finding
 from tasks.kinds.resume.sections import Section, language_of, lines_in
 from tasks.kinds.resume.skills import find_skills
 from tasks.kinds.resume.spoken import find_languages
@@ -28,7 +28,7 @@ def analyse(document: Document, sections: Sequence[Section], wanted: str | None,
     phones = contacts.find_phones(near, country)
     experience, years = find_experience(lines_in(parts, "experience"), today)
     education = find_education(lines_in(parts, "education"))
-    skills = find_skills("\n".join(own), lines_in(parts, "skills"), wanted)
+    skills = find_skills(_without_names(own, experience), lines_in(parts, "skills"), wanted)
     profile = CandidateProfile(
         name=name, emails=emails, phones=phones, links=contacts.find_links(near),
         location=contacts.find_location(near), skills=skills, experience=experience, education=education,
@@ -49,6 +49,15 @@ def analyse(document: Document, sections: Sequence[Section], wanted: str | None,
     return Finding(analyser=NAME, profile=profile, confidence=confidence, notes=_notes(found, language))
 
 
+def _without_names(lines: Sequence[str], experience: Sequence[Experience]) -> str:
+    """The text without the names of employers: nobody knows logistics for having worked at Northgate Logistics."""
+    text = "\n".join(lines)
+    for job in experience:
+        if job.organisation:
+            text = text.replace(job.organisation, "\n")
+    return text
+
+
 def _sure(level: Confidence, there: bool) -> Confidence:  # noqa: FBT001 - reads as a sentence
     return level if there else "not found"
 
@@ -56,7 +65,9 @@ def _sure(level: Confidence, there: bool) -> Confidence:  # noqa: FBT001 - reads
 def _notes(found: set[str], language: str | None) -> list[str]:
     notes = []
     if language is None:
-        notes.append("The language could not be told; headings in English, German, French and Spanish are known.")
+        notes.append(
+            "The language could not be told; headings in English, German, French and Spanish are known."
+        )
     missing = [name for name in ("experience", "education", "skills") if name not in found]
     if missing:
         notes.append(f"No heading was found for: {', '.join(missing)}.")

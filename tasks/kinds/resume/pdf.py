@@ -69,15 +69,13 @@ def _headline(pieces: list[Piece]) -> str:
 
 
 def _has_picture(page: Any) -> bool:
-    import pypdfium2.raw as raw
+    from pypdfium2 import raw
 
     return any(True for _ in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3))
 
 
 def _pieces(page: Any, most: int) -> Iterator[Piece]:
     """Runs of text: letters that follow each other on a line without a gap."""
-    import pypdfium2.raw as raw
-
     height = page.get_height()
     text = page.get_textpage()
     run: list[str] = []
@@ -106,7 +104,7 @@ def _pieces(page: Any, most: int) -> Iterator[Piece]:
 
 def _letter(text: Any, index: int, height: float) -> Piece | None:
     """A letter as a piece. The loose box holds the room that its font gives it, so that gaps are gaps."""
-    import pypdfium2.raw as raw
+    from pypdfium2 import raw
 
     if raw.FPDFText_IsGenerated(text, index) == 1:
         return None
@@ -143,9 +141,7 @@ def _second_opinion(path: Path) -> tuple[dict[str, Any], list[str]]:
         if reader.is_encrypted:
             raise Unreadable("password")
         if len(reader.pages) > MAX_PAGES:
-            raise Unreadable(
-                "too_many_pages", f"{len(reader.pages)} pages; at most {MAX_PAGES} are read"
-            )
+            raise Unreadable("too_many_pages", f"{len(reader.pages)} pages; at most {MAX_PAGES} are read")
         lines = "\n".join(page.extract_text() for page in reader.pages)[:MAX_CHARS].splitlines()
         pages = len(reader.pages)
     except FileNotDecryptedError as error:

@@ -15,7 +15,9 @@ class Phone(_Part):
     """A telephone number."""
 
     text: str = Field(description="As it is written in the resume")
-    e164: str | None = Field(default=None, description="International form, +49…; null where the country is unknown")
+    e164: str | None = Field(
+        default=None, description="International form, +49…; null where the country is unknown"
+    )
 
 
 class Experience(_Part):

@@ -42,7 +42,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
         if head.startswith(_OLE):
             # Word keeps what it encrypts in such a container as well.
             whole = head + file.read(_OLE_LOOKED_AT)
-            raise Unreadable("password" if _ENCRYPTED in whole else "old_word")
+            raise Unreadable("word_password" if _ENCRYPTED in whole else "old_word")
     raise Unreadable("unknown_type")
 
 

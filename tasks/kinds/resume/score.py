@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tasks.kinds.resume.profile import CandidateProfile, Score, ScorePart
 from tasks.kinds.resume.sections import WORDS_OF
 from tasks.kinds.resume.skills import vocabulary
-from tasks.kinds.resume.words import folded, tokens
+from tasks.kinds.resume.words import folded, tokens, word_set
 
 # Parts that a job description says nothing about are left out, and the others weigh more.
 _SKILLS, _EXPERIENCE, _KEYWORDS = 50, 25, 25
@@ -18,14 +18,14 @@ _STEM = 6
 _YEARS = re.compile(
     r"(\d{1,2})\s*\+?\s*(?:(?:-|–|to|bis|a|à)\s*\d{1,2}\s*)?(?:years?|yrs?|jahren?|jahre|ans|annees|anos)\b"
 )
-_FILLERS = frozenset(
+_FILLERS = word_set(
     "about above after again along their there these those which while would could should other looking candidate "
     "candidates company working experience years skills requirements required responsibilities position offer strong "
     "knowledge ability including within across plus nice ideal ideally join help great opportunity benefits salary "
     "unser unsere unseren sowie werden haben ihnen ihre ihren eines einer diese dieser durch wurden konnen kenntnisse "
     "erfahrung mindestens jahre jahren aufgaben profil bieten suchen stelle unternehmen notre votre vous nous leurs "
     "cette etre avoir annees competences poste entreprise recherchons profil missions minimum nuestra nuestro buscamos "
-    "empresa puesto anos conocimientos requisitos ofrecemos funciones experiencia trabajo minimo".split()
+    "empresa puesto anos conocimientos requisitos ofrecemos funciones experiencia trabajo minimo"
 )
 
 
@@ -78,8 +78,15 @@ def _skills_part(
 
 def _own(profile: CandidateProfile, description: str) -> list[str]:
     """Skills of the candidate outside the vocabulary that the description names as well."""
-    known, plain = set(vocabulary().anywhere.values()) | set(vocabulary().listed.values()), folded(description)
-    return [s for s in profile.skills if s not in known and re.search(rf"(?<!\w){re.escape(folded(s))}(?!\w)", plain)]
+    known, plain = (
+        set(vocabulary().anywhere.values()) | set(vocabulary().listed.values()),
+        folded(description),
+    )
+    return [
+        s
+        for s in profile.skills
+        if s not in known and re.search(rf"(?<!\w){re.escape(folded(s))}(?!\w)", plain)
+    ]
 
 
 def _years_part(profile: CandidateProfile, description: str) -> ScorePart | None:
@@ -111,7 +118,9 @@ def _words_part(text: str, description: str) -> ScorePart | None:
 
 def _keywords(description: str) -> list[str]:
     common = frozenset().union(*WORDS_OF.values()) | _FILLERS
-    words = [w for w in tokens(description) if len(w) >= _SHORTEST_KEYWORD and w.isalpha() and w not in common]
+    words = [
+        w for w in tokens(description) if len(w) >= _SHORTEST_KEYWORD and w.isalpha() and w not in common
+    ]
     counts = Counter(words)
     # By frequency, then by the place in the text: always the same.
     ranked = sorted(counts, key=lambda word: (-counts[word], words.index(word)))

@@ -60,9 +60,7 @@ _HEADINGS = {
         " coordonnées, contactez-moi, informations personnelles, état civil, données personnelles,"
         " contacto, datos de contacto, datos personales, información personal, información de contacto"
     ),
-    "references": (
-        "references, referees, referenzen, références, referencias, recommandations"
-    ),
+    "references": ("references, referees, referenzen, références, referencias, recommandations"),
     "other": (
         "certifications, certificates, certifications and licenses, licenses, courses, projects, personal projects,"
         " key projects, publications, awards, honors, awards and honors, achievements, interests, hobbies,"
@@ -133,9 +131,7 @@ def lines_in(sections: list[Section], *names: str) -> list[str]:
 
 def language_of(text: str) -> str | None:
     """`en`, `de`, `fr` or `es`, by the small words; None where they do not tell."""
-    counts = Counter(
-        {lang: sum(word in known for word in tokens(text)) for lang, known in WORDS_OF.items()}
-    )
+    counts = Counter({lang: sum(word in known for word in tokens(text)) for lang, known in WORDS_OF.items()})
     (first, most), (_, second) = counts.most_common(2)
     return first if most >= _FEWEST_SIGNS and most > second else None
 

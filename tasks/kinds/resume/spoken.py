@@ -48,14 +48,27 @@ _NAME_OF = {word: name for name, listed in _NAMES.items() for word in listed.spl
 _WORD = re.compile(rf"\b({'|'.join(sorted(_NAME_OF, key=len, reverse=True))})\b")
 _CEFR = re.compile(r"\b([abc][12])\b")
 # The first that stands beside the language decides; the stronger come first.
-_LEVELS = (
-    ("native", r"native|mother tongue|muttersprach\w*|langue maternelle|maternelle|natif|native|nativ[oa]|materna|bilingual|bilingue|zweisprachig"),
-    ("fluent", r"fluent\w*|fliessend|verhandlungssicher|courant\w*|couramment|fluid[oa]|full professional|proficient|lu, ecrit, parle|dominio"),
-    ("advanced", r"advanced|fortgeschritten\w*|avance\w*|avanzad[oa]|sehr gut\w*|very good|tres bon\w*|muy bueno|upper intermediate|professional working|good|gut\w*|nivel alto|alto"),
-    ("intermediate", r"intermediate|mittel\w*|intermediaire|intermedi[oa]|conversational|konversations\w*|working|medio|moyen"),
-    ("basic", r"basic\w*|grundkenntnisse|elementary|notions|debutant|scolaire|basic[oa]|beginner|schulkenntnisse|bases|anfanger"),
-)  # fmt: skip
-_LEVEL_OF = tuple((level, re.compile(rf"\b(?:{words})\b")) for level, words in _LEVELS)
+_LEVELS = {
+    "native": (
+        r"native|mother tongue|muttersprach\w*|langue maternelle|maternelle|natif|nativ[oa]|materna|bilingual|bilingue|"
+        r"zweisprachig"
+    ),
+    "fluent": (
+        r"fluent\w*|fliessend|verhandlungssicher|courant\w*|couramment|fluid[oa]|full professional|proficient|"
+        r"lu, ecrit, parle|dominio"
+    ),
+    "advanced": (
+        r"advanced|fortgeschritten\w*|avance\w*|avanzad[oa]|sehr gut\w*|very good|tres bon\w*|muy bueno|"
+        r"upper intermediate|professional working|good|gut\w*|nivel alto|alto"
+    ),
+    "intermediate": (
+        r"intermediate|mittel\w*|intermediaire|intermedi[oa]|conversational|konversations\w*|working|medio|moyen"
+    ),
+    "basic": (
+        r"basic\w*|grundkenntnisse|elementary|notions|debutant|scolaire|basic[oa]|beginner|schulkenntnisse|bases|anfanger"
+    ),
+}
+_LEVEL_OF = tuple((level, re.compile(rf"\b(?:{words})\b")) for level, words in _LEVELS.items())
 _BETWEEN = re.compile(r"[,;|•·\t/]|\s-\s|\band\b|\bund\b|\bet\b|\by\b")
 
 
@@ -83,7 +96,7 @@ def folded_lines(lines: Sequence[str]) -> list[str]:
 
 
 def _before(line: str, names: "Sequence[re.Match[str]]", index: int) -> str | None:
-    """"Native English": a level that stands in front."""
+    """ "Native English": a level that stands in front."""
     begin = names[index - 1].end() if index else 0
     piece = _BETWEEN.split(line[begin : names[index].start()])[-1]
     return _level(piece)

@@ -54,8 +54,8 @@ _WORDS = {
         "Save it anew as a simpler PDF, without large pictures, and upload that as a new job.",
     ),
     "crashed": (
-        "The reader crashed on this document",
-        f"It is most likely damaged. Check that it opens on your computer. {_AGAIN}",
+        "The reader crashed on this document, or took more memory than it may",
+        f"It is damaged or far too large. Check that it opens on your computer. {_AGAIN}",
     ),
 }
 

@@ -69,8 +69,9 @@ def _document(document: Any) -> Iterator[str]:
     heads: dict[str, None] = {}
     feet: dict[str, None] = {}
     for section in document.sections:
+        # Their elements, since their public parts omit tables.
         for part, texts in ((section.header, heads), (section.footer, feet)):
-            texts.update(dict.fromkeys(_blocks(part._element)))  # noqa: SLF001 - its public parts omit tables
+            texts.update(dict.fromkeys(_blocks(part._element)))
     yield from (text for text in heads if text)
     yield ""
     yield from _blocks(document.element.body)
@@ -128,7 +129,7 @@ def _table(table: Any) -> Iterator[str]:
     """A row of short cells is a line; cells with paragraphs of their own are read one after the other."""
     yield ""
     for row in table.iterfind(f"{_W}tr"):
-        cells = [[line for line in _blocks(cell)] for cell in row.iterfind(f"{_W}tc")]
+        cells = [list(_blocks(cell)) for cell in row.iterfind(f"{_W}tc")]
         filled = [[line for line in cell if line.strip()] for cell in cells]
         if all(len(cell) <= 1 for cell in filled):
             yield "\t".join(cell[0] for cell in filled if cell)
@@ -156,7 +157,10 @@ def _headline(document: Any) -> str:
         if not text:
             continue
         sizes = [int(size.get(f"{_W}val") or 0) for size in element.iter(f"{_W}sz")]
-        if _style(element).lower().startswith(("title", "titel", "titre")) or max(sizes, default=0) >= _LARGE_HALF_POINTS:
+        if (
+            _style(element).lower().startswith(("title", "titel", "titre"))
+            or max(sizes, default=0) >= _LARGE_HALF_POINTS
+        ):
             return text[:200]
     return ""
 

@@ -20,3 +20,8 @@ def bare(text: str) -> str:
 def tokens(text: str) -> list[str]:
     """Its words, folded."""
     return [token.strip(".") for token in _TOKEN.findall(folded(text)) if token.strip(".")]
+
+
+def word_set(listed: str) -> frozenset[str]:
+    """Words that are written one after the other."""
+    return frozenset(listed.split())

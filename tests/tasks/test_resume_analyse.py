@@ -1,0 +1,138 @@
+"""`resume.analyse` as people have it: submitted, run by a worker, failed for real reasons, retried, erased."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services import jobs, submission, uploads
+from services.access import Actor
+from services.desk import Desk
+from services.errors import Conflict, InputMissing, NotRetryable, RetryLimitReached
+from services.kinds import load_kinds
+from services.models import Job
+from services.retry import plan_retry, retry
+from services.settings import load_settings
+from services.vocabulary import TERMINAL, FailureType, Status, StepStatus
+from tests.support import resumes
+from tests.support.desks import a_person, open_desk
+from tests.support.waiting import eventually
+from tests.support.workers import a_worker
+
+KIND = "resume.analyse"
+_WANTED = (
+    "We look for a developer with Python, Kubernetes, Terraform and Git, and at least 5 years of experience."
+)
+
+
+class Office:
+    """A desk where resumes are analysed."""
+
+    def __init__(self, desk: Desk, me: Actor) -> None:
+        self.desk = desk
+        self.me = me
+
+    async def upload(self, path: Path, name: str = "resume.pdf") -> UUID:
+        """Hands a file in."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield path.read_bytes()
+
+        return (await uploads.save_upload(self.desk, self.me, name, None, chunks())).id
+
+    async def submit(self, path: Path, **args: Any) -> Job:
+        """A job about a file."""
+        upload_id = await self.upload(path)
+        return await submission.submit(self.desk, self.me, KIND, {"upload_id": str(upload_id)} | args)
+
+    async def ended(self, job_id: UUID) -> Job:
+        """The job once it is over."""
+
+        async def look() -> Job | None:
+            job = await jobs.get_job(self.desk, self.me, job_id)
+            return job if job.status in TERMINAL else None
+
+        found = await eventually(look, 60, expect="the analysis is over")
+        assert found
+        return found
+
+
+@pytest.fixture
+async def office(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Office]:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    kinds = load_kinds(["tasks.kinds.resume_analyse"]).configured(load_settings(_env_file=None))
+    async with open_desk(database_url, redis_url, folder, kinds[KIND], lease_seconds=5) as desk:
+        yield Office(desk, await a_person(desk))
+
+
+class TestARun:
+    async def test_makes_a_profile_and_a_score(self, office: Office, tmp_path: Path) -> None:
+        async with a_worker(office.desk.settings):
+            job = await office.submit(resumes.good_pdf(tmp_path / "a.pdf"), job_description=_WANTED)
+            job = await office.ended(job.id)
+        assert (job.status, job.error) == (Status.COMPLETED, None)
+        result = job.result or {}
+        assert result["analyser"] == "offline-1"
+        assert result["profile"]["name"] == "Amelia Thornquist"
+        assert result["profile"]["emails"] == ["amelia.thornquist@example.org"]
+        assert (result["language"], result["document"]["format"]) == ("en", "pdf")
+        assert result["score"]["matched"] == ["Python", "Kubernetes", "Git"]
+        assert result["score"]["missing"] == ["Terraform"]
+        assert result["score"]["total"] == pytest.approx(75, abs=15)
+        detail = await jobs.job_detail(office.desk, office.me, job.id)
+        assert [artifact.name for artifact in detail.artifacts] == ["profile.json"]
+        assert [(s.name, s.status) for s in detail.steps] == [
+            (name, StepStatus.COMPLETED) for name in ("extract", "sections", "score", "profile")
+        ]
+
+
+class TestARetry:
+    @pytest.mark.parametrize(
+        ("make", "words"),
+        [
+            (resumes.encrypted_pdf, "protected by a password"),
+            (resumes.scanned_pdf, "it looks scanned"),
+            (resumes.bomb, "unpacks to far more"),
+        ],
+    )
+    async def test_is_planned_as_system_c_says(
+        self, office: Office, tmp_path: Path, make: Callable[[Path], Path], words: str
+    ) -> None:
+        async with a_worker(office.desk.settings):
+            job = await office.ended((await office.submit(make(tmp_path / "a"))).id)
+            assert (job.status, job.failure_type) == (Status.FAILED, FailureType.PERMANENT)
+            assert words in str(job.error)
+            assert job.advice
+            plan = await plan_retry(office.desk, office.me, job.id)
+            assert (plan.allowed, plan.cost, plan.retries_left) == (True, 0, 3)
+            assert (plan.dialog.title, plan.dialog.variant, plan.dialog.confirm) == (
+                "Retry Analysis Job",
+                "info",
+                "Retry Job",
+            )
+            assert plan.dialog.text == (
+                "The job will be reset and reprocessed from the beginning. Previous analysis data will be cleared."
+            )
+            answer = await retry(office.desk, office.me, job.id, version=job.version)
+            assert answer.message == plan.dialog.started == "Job retry started successfully"
+            with pytest.raises((Conflict, NotRetryable)):
+                await retry(office.desk, office.me, job.id, version=job.version)
+            again = await office.ended(job.id)
+        assert (again.status, again.attempt, again.retry_count) == (Status.FAILED, 2, 1)
+
+    async def test_has_a_limit_and_needs_its_input(self, office: Office, tmp_path: Path) -> None:
+        async with a_worker(office.desk.settings):
+            job = await office.ended((await office.submit(resumes.blank_pdf(tmp_path / "a"))).id)
+            for _ in range(3):
+                await retry(office.desk, office.me, job.id)
+                job = await office.ended(job.id)
+        with pytest.raises(RetryLimitReached):
+            await retry(office.desk, office.me, job.id)
+        assert job.upload_id
+        upload = await uploads.get_upload(office.desk, office.me, job.upload_id)
+        await office.desk.storage.delete([upload.storage_key])
+        plan = await plan_retry(office.desk, office.me, job.id)
+        assert isinstance(next(c for c in plan.checks if c.code == "input_in_storage").error, InputMissing)
