@@ -66,7 +66,7 @@ _FIRST = {
 }
 _LAST = {
     "en": "Thornquist Okonjo-Hale Pemberly Vance Raghunathan McAllistair Featherby Quillon Ashdown O'Marrin Castellan",
-    "de": "Brandtmayer Vierthaler Wölfling Steinhuber-Kolb Quendel Pfefferkorn Düsterhoff Grünwaldt Ehrenpreis Zankl Hüllmann",
+    "de": "Brandtmayer Vierthaler Wölfling Sand-Kolb Quendel Pfeffer Düsterhoff Grünwaldt Ehrenpreis Zankl Hüllmann",
     "fr": (
         "Beauregardin Lefèvrier Saint-Aubert Morvanec Chantepleure d'Orvalle "
         "Pellissard Vauquelines Brémontier Tessandier Roqueval"
@@ -134,8 +134,7 @@ _TRADES = {
          "Sage|Excel=Microsoft Excel|Comptabilité=Accounting|Paie=Payroll|Facturation=Invoicing|Fiscalité=Taxation",
          ("Clôture mensuelle des comptes", "Suivi des relances auprès de 200 clients", "Préparation du bilan")),
         ("Infirmière", ("Infirmière cadre de santé", "Infirmier diplômé d'État", "Aide-soignante stagiaire"),
-         "Soins infirmiers=Patient Care|Premiers secours=First Aid|Soins intensifs=Intensive Care"
-         "|Travail d'équipe=Teamwork",
+         "Soins infirmiers=Patient Care|Premiers secours=First Aid|Travail d'équipe=Teamwork",
          ("Coordination d'une équipe de douze personnes", "Formation des nouveaux arrivants",
           "Suivi des patients après opération")),
     ),
