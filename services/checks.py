@@ -1,4 +1,4 @@
-"""Preflight tests of a retry that need a look outside. Small, reusable; a kind names those that its policy wants."""
+"""The preflight test of an input. Others that a kind's policy can name: `space_checks.py`, `state_checks.py`."""
 
 from services.access import Actor
 from services.desk import Desk

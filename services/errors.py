@@ -125,6 +125,34 @@ class TooLarge(MulliganError):
     status = 403
 
 
+class FileTooLarge(MulliganError):
+    """File size {size_gb:.2f} GB exceeds limit {limit_gb:.2f} GB"""
+
+    code = "file_too_large"
+    status = 403
+
+
+class QuotaExceeded(MulliganError):
+    """File size {size_gb:.2f} GB exceeds your available space {available_gb:.2f} GB"""
+
+    code = "quota_exceeded"
+    status = 403
+
+
+class InsufficientDiskSpace(MulliganError):
+    """Insufficient disk space, remaining {remaining_gb:.2f} GB"""
+
+    code = "insufficient_disk_space"
+    status = 403
+
+
+class TorrentNotRetryable(MulliganError):
+    """Torrent tasks cannot be retried. Please re-upload the torrent file."""
+
+    code = "not_retryable_torrent"
+    status = 400
+
+
 class RateLimited(MulliganError):
     """Too many tries. Wait {retry_after} s."""
 

@@ -21,6 +21,7 @@ from services.models import Attempt, Job, Upload
 from services.policy import Preparing, RetryPolicy
 from services.preparing import Readied, ready
 from services.retry_plan import RetryPlan, StepChoice, make_plan
+from services.retry_rate import counted
 from services.vocabulary import CreditReason, FailureType, Status, Trigger
 from services.wish import Wish
 
@@ -88,6 +89,7 @@ async def retry(
         JobNotFound, Forbidden: not there, or not the actor's to change.
         Conflict: not at `version` any more, or somebody else was first.
         NotRetryable, RetryLimitReached, InsufficientCredits, RetriesDisabled, InputMissing, …: as the plan says.
+        RateLimited: too many retries of this job, or by this person, within a short time.
         Invalid, NotFound: arguments that do not fit, an odd time, an upload that is not there.
         QueueUnavailable: nothing was changed but for a void attempt in the history.
     """
@@ -95,6 +97,14 @@ async def retry(
     plan = await make_plan(desk, actor, job_id, wish, version)
     if plan.error is not None:
         raise plan.error
+    async with counted(desk, actor, plan.line, plan.attempt + 1):
+        return await _carry_out(desk, actor, plan)
+
+
+# --- carrying it out --------------------------------------------------------------------------------------------------
+
+
+async def _carry_out(desk: Desk, actor: Actor, plan: RetryPlan) -> Retried:
     policy = desk.kinds[plan.kind].policy
     readied = await ready(desk, actor, plan, policy)
 
@@ -111,14 +121,11 @@ async def retry(
             await desk.queue.kick(lifecycle.doorbells([job]))
         except QueueUnavailable:
             # Who waits for what is away waits for the queue, too: housekeeping rings when it is back.
-            if not wish.when_available:
+            if not plan.wish.when_available:
                 await _take_back(desk, actor, decided, job, readied)
     await desk.feed.publish(_changes(decided, job))
     replaced = job.replaces if decided.replacement else None
     return Retried(job, decided.cost, _MESSAGES[job.status], replaced)
-
-
-# --- carrying it out --------------------------------------------------------------------------------------------------
 
 
 async def _requeue(

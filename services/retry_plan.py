@@ -40,6 +40,7 @@ from services.lifecycle import Edit, Later
 from services.models import Attempt, Job, Step, Upload
 from services.policy import Check, CheckResult, RetryDialog, RetryPolicy
 from services.redaction import redact_args
+from services.retry_rate import check_rate
 from services.sizes import human_size
 from services.vocabulary import FailureType, RetryMode, Status, StepStatus
 from services.wish import Wish
@@ -65,6 +66,8 @@ class RetryPlan:
     version: int
     attempt: int
     """The latest; a retry makes the next."""
+    line: UUID
+    """What it shares with the records whose place it took, and with the one that takes its."""
     kind: str
     title: str
     status: Status
@@ -139,7 +142,11 @@ async def make_plan(
     async with desk.db.read() as session:
         facts = await _read(session, desk, actor, job_id, wish, version)
     _require_step(facts.kind, wish.from_step)
-    found = [*_own_checks(desk, actor, facts), *await _run_checks(desk, actor, facts)]
+    found = [
+        *_own_checks(desk, actor, facts),
+        *await check_rate(desk, actor, facts.job.rank, facts.job.attempt + 1),
+        *await _run_checks(desk, actor, facts),
+    ]
     facts.results = [_as_wished(result, wish) for result in found]
     return _plan(facts, found, starts_at)
 
@@ -358,7 +365,8 @@ def _plan(facts: _Facts, found: Sequence[CheckResult], starts_at: datetime | Non
     later = _later(found, starts_at) if refused is None else None
     gone = any(isinstance(result.error, InputMissing) for result in against)
     return RetryPlan(
-        job_id=job.id, version=job.version, attempt=job.attempt, kind=job.kind, title=job.title, status=job.status,
+        job_id=job.id, version=job.version, attempt=job.attempt, line=job.rank,
+        kind=job.kind, title=job.title, status=job.status,
         replaces=policy.mode is RetryMode.REPLACE and later is None,
         allowed=refused is None,
         error=(refused.error or Invalid(refused.message)) if refused else None,

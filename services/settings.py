@@ -1,7 +1,9 @@
 """Settings from the environment (prefix `MULLIGAN_`) or `.env`; a wrong value is one clear line."""
 
+import re
 import secrets
 import tempfile
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +14,21 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # A unix socket address holds 108 bytes on Linux, 104 on macOS.
 _MAX_SOCKET_PATH = 100
+_RATE = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,3})?([smh])")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `limit` in any `seconds`."""
+
+    limit: int
+    seconds: int
+
+    @property
+    def span(self) -> str:
+        """The time in words."""
+        return {1: "a second", 60: "a minute", 3600: "an hour"}.get(self.seconds, f"{self.seconds} s")
 
 
 class SettingsError(Exception):
@@ -37,6 +54,9 @@ class Settings(BaseSettings):
     admin_password: str | None = None
     initial_credits: int = Field(default=100, ge=0)
     retries_enabled: bool = True
+    retries_per_person: str = "300/1m"
+    """At most so many retries in any such time; empty: no limit. Batches and automatic ones are not counted."""
+    retries_per_job: str = "10/1m"
     allow_private_urls: bool = False
     kinds: str = ""
     concurrency: str = ""
@@ -85,6 +105,13 @@ class Settings(BaseSettings):
             raise ValueError("expected file:///folder or s3://bucket/prefix")
         return value
 
+    @field_validator("retries_per_person", "retries_per_job")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        if value.strip() and not _RATE.fullmatch(value.strip()):
+            raise ValueError("expected a number of retries in a time, as 10/1m (s, m or h), or nothing")
+        return value.strip()
+
     @field_validator("storage_endpoint")
     @classmethod
     def _http_endpoint(cls, value: str | None) -> str | None:
@@ -111,6 +138,16 @@ class Settings(BaseSettings):
     def data_path(self) -> Path:
         """The data folder, absolute."""
         return self.data_dir.expanduser().resolve()
+
+    @cached_property
+    def rate_per_person(self) -> Rate | None:
+        """How often one person may retry; None: as often as they like."""
+        return _rate(self.retries_per_person)
+
+    @cached_property
+    def rate_per_job(self) -> Rate | None:
+        """How often one job may be retried; None: as often as its policy lets."""
+        return _rate(self.retries_per_job)
 
     @cached_property
     def effective_database_url(self) -> str:
@@ -155,6 +192,11 @@ class Settings(BaseSettings):
         except FileExistsError:
             pass
         return path.read_text().strip()
+
+
+def _rate(text: str) -> Rate | None:
+    found = _RATE.fullmatch(text)
+    return Rate(int(found[1]), int(found[2] or 1) * _UNITS[found[3]]) if found else None
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -49,7 +49,8 @@ def a_check(code: str, *, passed: bool, blocking: bool = True) -> Check:
 async def open_desk(
     database_url: str, redis_url: str, folder: Path, *kinds: JobKind, **more: Any
 ) -> AsyncIterator[Desk]:
-    """A desk as a web process has one."""
+    """A desk as a web process has one; retries may be asked for as often as a test likes, unless told otherwise."""
+    more = {"retries_per_person": "", "retries_per_job": ""} | more
     settings = Settings(
         data_dir=folder,
         database_url=database_url,
