@@ -26,6 +26,7 @@ def up(
     port: Port = 8080,
     workers: Workers = 1,
     data: Annotated[Path | None, typer.Option(help="Folder for everything that Mulligan keeps.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Add a workspace with jobs to play with.")] = False,
 ) -> None:
     """Run the whole thing on this machine: Valkey, database, workers, web. Ctrl-C stops it."""
     from services.settings import load_settings
@@ -37,6 +38,8 @@ def up(
     ]
     if settings.redis_url is None:
         arguments += ["--valkey-socket", str(settings.valkey_socket)]
+    if demo:
+        arguments.append("--demo")
     os.environ["MULLIGAN_LOG_FORMAT"] = settings.log_format
     # The same process goes on without all that reading the settings has loaded.
     os.execv(sys.executable, [sys.executable, "-m", "ui.up", *arguments])  # noqa: S606

@@ -12,6 +12,11 @@ def mulligan(*words: str) -> list[str]:
     return [sys.executable, "-m", "ui.cli", *words]
 
 
+def demo(address: str, port: int) -> list[str]:
+    """The demo: its server, and the client that fills its workspace."""
+    return [sys.executable, "-m", "ui.demo", "--address", address, "--port", str(port)]
+
+
 def worker(processes: int = 1, *options: str) -> list[str]:
     """Taskiq's own worker, which is the real thing."""
     return [

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ class House:
     data: Path
     valkey_socket: Path | None
     """Where the embedded Valkey listens; None where Redis is a server of the user's own."""
+    demo: bool = False
+    """Whether there is a workspace to play in."""
 
     @property
     def address(self) -> str:
@@ -47,6 +50,8 @@ class Supervisor:
         self._env = os.environ | {"MULLIGAN_DATA_DIR": str(house.data), "PYTHONUNBUFFERED": "1"}
         if house.valkey_socket:
             self._env["MULLIGAN_REDIS_URL"] = f"unix://{house.valkey_socket}"
+        if house.demo:
+            self._env |= _for_demo(self._env)
         self._faces: list[Part] = []  # the web and the workers, which need the store to the last
         self._store: Part | None = None
         self._on_errand: Child | None = None
@@ -95,7 +100,11 @@ class Supervisor:
         self._console.say(f"Mulligan is ready: {self._house.address}")
         for line in await self._errand("first-link", may_fail=True):
             if line.startswith("/"):
-                self._console.say(f"Sign in for the first time: {self._house.address}{line}")
+                onward = "&next=%2F%3Fw%3Ddemo" if self._house.demo else ""
+                self._console.say(f"Sign in for the first time: {self._house.address}{line}{onward}")
+        if self._house.demo:
+            demo = commands.demo(self._house.address, self._house.port + 1)
+            self._faces.append(self._part("demo", demo, grace=_QUICK_GRACE))
 
     async def _start_valkey(self, socket: Path) -> None:
         folder = self._house.data / "valkey"
@@ -173,6 +182,12 @@ def supervise(house: House, console: Console) -> int:
     except Trouble as trouble:
         print(trouble, file=sys.stderr, flush=True)
         return 1
+
+
+def _for_demo(env: Mapping[str, str]) -> dict[str, str]:
+    """The demo's own kinds; and its jobs talk to a server on this machine, which the guard of addresses refuses."""
+    kinds = ",".join(filter(None, [env.get("MULLIGAN_KINDS"), "tasks.kinds.demo"]))
+    return {"MULLIGAN_KINDS": kinds, "MULLIGAN_ALLOW_PRIVATE_URLS": "true"}
 
 
 def _stay_single_threaded() -> None:
