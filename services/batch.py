@@ -1,4 +1,4 @@
-"""Another chance for many jobs at once: what it would do (`preview`), and a job that does it (`start`).
+"""Many jobs at once: what retrying, cancelling or deleting them would do (`preview`), and a job that does it (`start`).
 
 The job is walked through by `services/batch_walk.py` in a worker: `docs/features/batch.md`.
 """
@@ -14,23 +14,44 @@ from sqlmodel import col
 from services import audit, lifecycle
 from services import credits as ledger
 from services.access import Actor
+from services.batch_actions import ACTIONS, ActionRules
 from services.batch_checks import check_many
-from services.batch_match import STANDING, Selection, Standing, cost_of, has_checks, matching, refusal
+from services.batch_match import STANDING, Selection, Standing, matching
 from services.database import db_now
 from services.desk import Desk
-from services.errors import InsufficientCredits, JobNotFound, RetriesDisabled
+from services.errors import InsufficientCredits, Invalid, JobNotFound, RetriesDisabled
 from services.feed import Change
 from services.ids import new_id
 from services.models import Batch, Job
 from services.submission import ring
+from services.vocabulary import BatchAction
 
-__all__ = ["KIND", "BatchPreview", "Selection", "preview", "start"]
+__all__ = ["MOST_CANARY", "BatchPreview", "Selection", "Trial", "preview", "start"]
 
-KIND = "system.batch_retry"
+MOST_CANARY = 1_000
 _CHECKED_IN_PREVIEW = 50
 
 Group = tuple[Standing, int]
 """Jobs that stand alike, and how many they are."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a batch of retries wants to see before it goes on."""
+
+    canary: int = 0
+    """So many jobs are retried first; the rest follows only if one of them recovers. 0: none."""
+    stop_at: float | None = None
+    """The share of its retries that may fail, 0 to 1; beyond it the batch stops. None: any."""
+
+    def require_sense(self, action: BatchAction) -> None:
+        """Raises Invalid for figures out of range, or where nothing is retried."""
+        if (self.canary or self.stop_at is not None) and action is not BatchAction.RETRY:
+            raise Invalid("Only retries have a canary or a share of failures to stop at.")
+        if not 0 <= self.canary <= MOST_CANARY:
+            raise Invalid(f"A canary is of at most {MOST_CANARY} jobs.")
+        if self.stop_at is not None and not 0 <= self.stop_at <= 1:
+            raise Invalid("stop_at is a share: between 0 and 1.")
 
 
 @dataclass(frozen=True)
@@ -47,8 +68,10 @@ class BatchPreview:
     """How many of the allowed have checks that need I/O; too many to make them before the batch does."""
 
 
-async def preview(desk: Desk, actor: Actor, selection: Selection) -> BatchPreview:
-    """What retrying these jobs would do. Changes nothing. Of few jobs also the checks with I/O are made.
+async def preview(
+    desk: Desk, actor: Actor, selection: Selection, action: BatchAction = BatchAction.RETRY
+) -> BatchPreview:
+    """What it would do to these jobs. Changes nothing. Of few jobs also the checks with I/O are made.
 
     Raises:
         Forbidden: the actor is a viewer.
@@ -56,54 +79,63 @@ async def preview(desk: Desk, actor: Actor, selection: Selection) -> BatchPrevie
     """
     actor.require_change()
     selection.require_some()
-    match = matching(actor, selection)
-    checked = [kind.name for kind in desk.kinds if kind.policy.checks]
+    rules, match = ACTIONS[action], matching(actor, selection)
+    checked = [kind.name for kind in desk.kinds if rules.has_checks(desk, kind.name)]
     async with desk.db.read() as session:
         groups = await _groups(session, match)
         balance = await ledger.balance_of(session, actor.workspace_id)
         few = sa.select(col(Job.id), *STANDING).where(*match, col(Job.kind).in_(checked))
         rows = (await session.execute(few.limit(_CHECKED_IN_PREVIEW + 1))).all() if checked else []
     if len(rows) > _CHECKED_IN_PREVIEW:
-        return _preview(desk, selection, groups, balance)
+        return _preview(desk, rules, selection, groups, balance)
     standings = {row[0]: Standing(*row[1:]) for row in rows}
-    allowed = [job_id for job_id, standing in standings.items() if refusal(desk, standing) is None]
+    allowed = [job_id for job_id, standing in standings.items() if rules.refusal(desk, standing) is None]
     against = await check_many(desk, actor, allowed)
     refused = [(standings[job_id], verdict.code) for job_id, verdict in against.items()]
-    return _preview(desk, selection, groups, balance, refused, checked=True)
+    return _preview(desk, rules, selection, groups, balance, refused, checked=True)
 
 
-async def start(desk: Desk, actor: Actor, selection: Selection) -> Job:
-    """Makes the job that retries these jobs, and rings for it. What fails or appears from now on does not belong.
+async def start(
+    desk: Desk,
+    actor: Actor,
+    selection: Selection,
+    action: BatchAction = BatchAction.RETRY,
+    trial: Trial | None = None,
+) -> Job:
+    """Makes the job that does it, and rings for it. What fails or appears from now on does not belong.
 
     Raises:
         Forbidden: the actor is a viewer.
-        Invalid: nothing is chosen, or the search has a mistake.
+        Invalid: nothing is chosen, the search has a mistake, or the trial makes no sense.
         RetriesDisabled: retries are switched off.
     """
     actor.require_change()
     selection.require_some()
-    if not desk.settings.retries_enabled:
+    trial = trial or Trial()
+    trial.require_sense(action)
+    if action is BatchAction.RETRY and not desk.settings.retries_enabled:
         raise RetriesDisabled
-    match = matching(actor, selection)
+    rules, match = ACTIONS[action], matching(actor, selection)
     job = Job(
-        id=new_id(), workspace_id=actor.workspace_id, owner_id=actor.user_id, kind=KIND,
-        title=f"Retry {selection}"[:300],
+        id=new_id(), workspace_id=actor.workspace_id, owner_id=actor.user_id, kind=rules.kind,
+        title=f"{rules.title} {selection}"[:300],
         args=selection.model_dump(mode="json", exclude_defaults=True),
     )  # fmt: skip
 
     async def work(session: AsyncSession) -> Job:
         groups = await _groups(session, match)
-        seen = _preview(desk, selection, groups, await ledger.balance_of(session, actor.workspace_id))
+        balance = await ledger.balance_of(session, actor.workspace_id)
+        seen = _preview(desk, rules, selection, groups, balance)
         await lifecycle.create(session, job, actor.name)
         await session.flush()
         batch = Batch(
-            job_id=job.id, cut_off=job.id, started_at=(await session.execute(sa.select(db_now()))).scalar_one(),
+            job_id=job.id, action=action, canary=trial.canary, stop_at=trial.stop_at, cut_off=job.id,
+            started_at=(await session.execute(sa.select(db_now()))).scalar_one(),
             expected=seen.matched, ceiling=seen.cost,
         )  # fmt: skip
         session.add(batch)
-        audit.record(
-            session, actor, "batch.retry", job.id, matched=seen.matched, allowed=seen.allowed, cost=seen.cost
-        )
+        said = {"matched": seen.matched, "allowed": seen.allowed, "cost": seen.cost}
+        audit.record(session, actor, f"batch.{action}", job.id, **said)
         return job
 
     made = await desk.db.transact(work)
@@ -119,6 +151,7 @@ async def _groups(session: AsyncSession, match: list[sa.ColumnElement[bool]]) ->
 
 def _preview(
     desk: Desk,
+    rules: ActionRules,
     selection: Selection,
     groups: Iterable[Group],
     balance: int,
@@ -130,7 +163,7 @@ def _preview(
     skipped: Counter[str] = Counter()
     may: Counter[Standing] = Counter()
     for standing, count in groups:
-        if error := refusal(desk, standing):
+        if error := rules.refusal(desk, standing):
             skipped[error.code] += count
         else:
             may[standing] += count
@@ -139,17 +172,19 @@ def _preview(
         may[standing] -= 1
     found = sum(count for _, count in groups)
     wanted = len(set(selection.ids)) if selection.ids else found
-    allowed, cost = _affordable(desk, may, balance)
+    allowed, cost = _affordable(desk, rules, may, balance)
     skipped[InsufficientCredits.code] += may.total() - allowed
     skipped[JobNotFound.code] += wanted - found
-    unchecked = 0 if checked else sum(n for standing, n in may.items() if has_checks(desk, standing.kind))
+    unchecked = (
+        0 if checked else sum(n for standing, n in may.items() if rules.has_checks(desk, standing.kind))
+    )
     return BatchPreview(wanted, allowed, dict(+skipped), cost, balance - cost, min(unchecked, allowed))
 
 
-def _affordable(desk: Desk, may: Counter[Standing], balance: int) -> tuple[int, int]:
+def _affordable(desk: Desk, rules: ActionRules, may: Counter[Standing], balance: int) -> tuple[int, int]:
     """How many can be paid for, and at which cost. Where costs differ, the cheapest first: at least so many."""
     allowed = cost = 0
-    for price, count in sorted((cost_of(desk, standing), count) for standing, count in may.items()):
+    for price, count in sorted((rules.cost(desk, standing), count) for standing, count in may.items()):
         paid = min(count, (balance - cost) // price) if price else count
         allowed, cost = allowed + paid, cost + paid * price
     return allowed, cost

@@ -11,7 +11,7 @@ from sqlmodel import col
 from services.access import Actor
 from services.desk import Desk
 from services.errors import Invalid, MulliganError, RetriesDisabled, RetryLimitReached
-from services.models import Batch, Job
+from services.models import Job
 from services.retry_plan import wrong_status
 from services.search import conditions
 from services.vocabulary import Status
@@ -74,11 +74,6 @@ def matching(actor: Actor, selection: Selection, at: datetime | None = None) -> 
     return matching
 
 
-def before(batch: Batch) -> list[sa.ColumnElement[bool]]:
-    """What was there when the batch began, and has not changed since."""
-    return [col(Job.id) <= batch.cut_off, col(Job.updated_at) <= batch.started_at]
-
-
 def refusal(desk: Desk, job: Standing) -> MulliganError | None:
     """Why a job may not be retried, in the plan's words; None where nothing speaks against it but checks with I/O."""
     kind = desk.kinds.get(job.kind)
@@ -97,6 +92,11 @@ def refusal(desk: Desk, job: Standing) -> MulliganError | None:
 def cost_of(desk: Desk, job: Standing) -> int:
     """What a retry of the job costs, in credits."""
     return desk.kinds[job.kind].policy.cost_after(job.retry_count)
+
+
+def counts(desk: Desk, job: Standing) -> bool:
+    """Whether a retry of the job counts as one."""
+    return desk.kinds[job.kind].policy.counts
 
 
 def has_checks(desk: Desk, kind: str) -> bool:

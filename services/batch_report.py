@@ -7,22 +7,31 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import col
 
+from services.batch_actions import ACTIONS
 from services.desk import Desk
 from services.models import Batch, BatchSkip, Job
 
+STOPPED = "stopped"
+"""Why a job was left alone that a batch did not come to before it stopped."""
 _READ_TOGETHER = 5_000
 
 
 def outcome(batch: Batch) -> dict[str, Any]:
     """What a batch has come to, as its job's result says it."""
-    return {
+    said = {
         "matched": batch.matched,
-        "retried": batch.retried,
+        ACTIONS[batch.action].done: batch.retried,
         "skipped": batch.skipped,
         "failed": batch.failed,
         "expected": batch.expected,
         "cost": batch.spent,
     }
+    if batch.stopped is None:
+        return said
+    rest = max(batch.expected - batch.matched, 0)
+    # Only counted: a row each for what was not even looked at would be a copy of the search's answer.
+    skipped = {**batch.skipped, STOPPED: rest} if rest else batch.skipped
+    return said | {"matched": batch.matched + rest, "skipped": skipped, "stopped": batch.stopped}
 
 
 async def read_batch(desk: Desk, batch_id: UUID) -> Batch:
@@ -32,7 +41,7 @@ async def read_batch(desk: Desk, batch_id: UUID) -> Batch:
 
 
 async def skipped_jobs(desk: Desk, batch_id: UUID) -> AsyncIterator[Sequence[tuple[BatchSkip, str]]]:
-    """The jobs that were not retried, each with its title, some thousand at a time."""
+    """The jobs that were left alone, each with its title, some thousand at a time."""
     # What was not found may well be somebody else's job: its title is not told.
     title = sa.case((col(BatchSkip.status).is_(None), ""), else_=sa.func.coalesce(col(Job.title), ""))
     query = (

@@ -15,11 +15,13 @@ from services.database import rows_json
 from services.desk import Desk
 from services.errors import InsufficientCredits, Invalid
 from services.ids import new_id
+from services.lifecycle import Claim
 from services.models import Attempt, CreditEntry, Job, Workspace
-from services.statements import statements
+from services.statements import Statements, statements
 from services.vocabulary import CreditReason
 
 _MOST = 1_000_000_000
+_UNUSED = "Cancelled before it ran."
 
 
 class Charge(NamedTuple):
@@ -98,20 +100,52 @@ async def charge_many(
     left = (await session.scalars(change, execution_options={"synchronize_session": False})).one_or_none()
     if left is None:
         raise InsufficientCredits(needed=total)
-    balances = accumulate((-charge.cost for charge in charges), initial=left + total)
+    texts = _statements(session)
+    rows = _lines([charge._replace(cost=-charge.cost) for charge in charges], left + total)
+    said = {"reason": CreditReason.CHARGE, "actor": actor, "note": None}
+    await session.execute(texts.charge, {"rows": rows, "workspace": workspace_id} | said)
+
+
+async def refund_unused_many(session: AsyncSession, actor: Actor, attempts: Sequence[Claim]) -> None:
+    """As `refund_unused`, for very many attempts that were cancelled while they waited."""
+    texts = _statements(session)
+    waited = {"rows": rows_json({"id": a.job_id, "attempt": a.attempt} for a in attempts)}
+    refunds = [Charge(*row) for row in await session.execute(texts.unused, waited)]
+    if not refunds:
+        return
+    total = sum(refund.cost for refund in refunds)
+    change = (
+        sa.update(Workspace)
+        .where(col(Workspace.id) == actor.workspace_id)
+        .values(balance=col(Workspace.balance) + total)
+        .returning(col(Workspace.balance))
+    )
+    new = (await session.scalars(change, execution_options={"synchronize_session": False})).one()
+    said = {"reason": CreditReason.REFUND, "actor": actor.email, "note": _UNUSED}
+    rows = _lines(refunds, new - total)
+    await session.execute(texts.charge, {"rows": rows, "workspace": actor.workspace_id} | said)
+    unused = rows_json({"id": refund.job_id, "attempt": refund.attempt} for refund in refunds)
+    await session.execute(texts.uncharge, {"rows": unused})
+
+
+def _lines(changes: Sequence[Charge], before: int) -> str:
+    """Lines of the ledger as a statement's parameter, each with the balance after it."""
+    balances = accumulate((change.cost for change in changes), initial=before)
     next(balances)
-    rows = rows_json(
+    return rows_json(
         {
             "id": new_id(),
-            "amount": -charge.cost,
+            "amount": change.cost,
             "balance_after": after,
-            "job_id": charge.job_id,
-            "attempt": charge.attempt,
+            "job_id": change.job_id,
+            "attempt": change.attempt,
         }
-        for charge, after in zip(charges, balances, strict=True)
+        for change, after in zip(changes, balances, strict=True)
     )
-    texts = statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
-    await session.execute(texts.charge, {"rows": rows, "workspace": workspace_id, "actor": actor})
+
+
+def _statements(session: AsyncSession) -> Statements:
+    return statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
 
 
 async def balance_of(session: AsyncSession, workspace_id: UUID) -> int:

@@ -1,6 +1,7 @@
 """Deleting jobs that are over: the row becomes a tombstone, content and files go."""
 
 import logging
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,11 +11,14 @@ from sqlmodel import col
 
 from services import audit, lifecycle, lineage
 from services.access import Actor
+from services.database import rows_json
 from services.desk import Desk
 from services.errors import ServiceUnavailable, StillActive
 from services.feed import Change
 from services.jobs import find_job
+from services.lifecycle import Candidate
 from services.models import Artifact, Attempt, BatchSkip, Job, LogLine, Step
+from services.statements import statements
 from services.vocabulary import TERMINAL, WAITING
 
 _PURGED_AT_ONCE = 200
@@ -52,14 +56,27 @@ async def delete(desk: Desk, actor: Actor, job_id: UUID) -> None:
     buried = await desk.db.transact(work)
     await desk.feed.publish([Change.of(buried)])
     try:
-        await purge_deleted(desk, job_id)
+        await purge_deleted(desk, [job_id])
     except ServiceUnavailable as error:
         # The job is gone for everyone; its files' rows stay, so that housekeeping finds them when storage is back.
         logger.warning("job %s: its files are not removed yet (%s)", job_id, error)
 
 
-async def purge_deleted(desk: Desk, job_id: UUID | None = None) -> int:
-    """Removes files of deleted jobs, of one or of any (some hundred at a time): objects, then rows. How many.
+async def delete_many(session: AsyncSession, jobs: Sequence[Candidate]) -> dict[UUID, Change]:
+    """As `delete`, for very many, in the caller's transaction; their files are to be purged after it."""
+    buried = await lifecycle.bury_many(session, jobs)
+    if buried:
+        texts = statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
+        older = await lineage.forebears_of_many(session, buried)
+        for forget in texts.forget:
+            await session.execute(forget, {"rows": rows_json({"id": job_id} for job_id in (*buried, *older))})
+        if older:
+            await lifecycle.bury_forebears(session, older)
+    return buried
+
+
+async def purge_deleted(desk: Desk, job_ids: Collection[UUID] | None = None) -> int:
+    """Removes files of deleted jobs, of these or of any (some hundred at a time): objects, then rows. How many.
 
     Raises:
         ServiceUnavailable: storage does not answer; what is left is found again.
@@ -72,7 +89,9 @@ async def purge_deleted(desk: Desk, job_id: UUID | None = None) -> int:
     )
     async with desk.db.read() as session:
         found = (
-            await session.scalars(query.where(col(Artifact.job_id) == job_id) if job_id else query)
+            await session.scalars(
+                query if job_ids is None else query.where(col(Artifact.job_id).in_(job_ids))
+            )
         ).all()
     if not found:
         return 0

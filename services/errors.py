@@ -111,6 +111,18 @@ class NotOver(Conflict):
     """The job is {current}: a copy is made of a job that is over."""
 
 
+class NotActive(Conflict):
+    """The job is {current}: there is nothing to cancel."""
+
+    code = "not_active"
+
+
+class NotDeletable(Conflict):
+    """The job is {current}: it must be cancelled before it can be deleted."""
+
+    code = "still_active"
+
+
 class Invalid(MulliganError):
     """{reason}"""
 

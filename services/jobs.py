@@ -14,12 +14,14 @@ from services.access import Actor
 from services.desk import Desk
 from services.errors import Conflict, NotFound
 from services.feed import Change
+from services.kinds import JobKind
 from services.models import Artifact, Attempt, Job, LogLine, Step, Upload, User
 from services.submission import ring
-from services.vocabulary import ACTIVE, RETRIES, TERMINAL, Status
+from services.vocabulary import ACTIVE, PAUSABLE, RETRIES, TERMINAL, Status
 
 _LIST_LIMIT = 200
 _COPIES = 10
+RETRY_TAKEN_BACK = "The retry was taken back."
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Actions:
     """Before its time."""
     copy: bool
     """Run again as a new job."""
+    pause: bool
+    resume: bool
 
 
 def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
     """The one predicate of each action. The services enforce the same, with the reason."""
     kind = desk.kinds.get(job.kind)
     return Actions(
-        retry=actor.may_change and kind is not None and job.status in kind.policy.statuses,
+        retry=actor.may_change and kind is not None and kind.policy.allows(job),
         cancel=actor.may_change and job.status in ACTIVE and job.cancel_requested_at is None,
         delete=actor.may_change and job.status in TERMINAL,
         download=job.output_attempt is not None and job.status is Status.COMPLETED,
@@ -68,7 +72,14 @@ def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
         and kind is not None
         and job.status in TERMINAL
         and not job.kind.startswith("system."),
+        pause=_may_pause(actor, job, kind) and job.paused_at is None,
+        resume=_may_pause(actor, job, kind) and job.paused_at is not None,
     )
+
+
+def _may_pause(actor: Actor, job: Job, kind: JobKind | None) -> bool:
+    can = kind is not None and kind.can_pause and job.cancel_requested_at is None
+    return actor.may_change and can and job.status in PAUSABLE
 
 
 # --- read -------------------------------------------------------------------------------------------------------------
@@ -220,7 +231,7 @@ async def cancel(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None 
             return job
         if await _waits_to_retry(session, job):
             audit.record(session, actor, "job.stop_retrying", job_id)
-            return await take_back_retry(session, desk, job, actor.email, "The retry was taken back.")
+            return await take_back_retry(session, desk, job, actor.email, RETRY_TAKEN_BACK)
         changed = await lifecycle.cancel(session, job, actor.name)
         if changed.status is Status.CANCELLED:
             await ledger.refund_unused(session, changed, actor.email)

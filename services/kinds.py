@@ -50,6 +50,17 @@ class JobContext(Protocol):
     def cancelled(self) -> bool:
         """Whether somebody asked to cancel. Coroutines are cancelled anyway; threads ask here."""
 
+    @property
+    def paused(self) -> bool:
+        """Whether somebody asked the run to hold on. Of a kind that `can_pause`; threads ask here."""
+
+    async def hold(self) -> None:
+        """Waits while the job is paused. A kind that `can_pause` awaits this wherever it can hold on.
+
+        The lease, the worker's place and what was done so far are kept; the time does not count. A run that is
+        cancelled while it waits is cancelled here.
+        """
+
     def progress(self, percent: float, step: str | None = None) -> Awaitable[None]:
         """Shows how far the job is: 0 to 100, and a word on what it does. Cheap; call it as often as you like.
 
@@ -106,7 +117,7 @@ class JobKind:
     needs: tuple[str, ...] = ()
     """Engines that a worker must have, as `tasks/engines.py` names them; only such workers hear of its jobs."""
     can_pause: bool = False
-    """Whether a run looks at `JobContext.paused` and holds on."""
+    """Whether a run awaits `JobContext.hold()`, or looks at `paused`, wherever it can hold on."""
     upload_field: str | None = None
     """The argument that names the upload which is the job's input."""
     keep_days: float | None = None

@@ -28,7 +28,7 @@ from services.feed import Change
 from services.models import Attempt, Job, Step, now, words
 from services.queue import Doorbell
 from services.statements import Statements, statements
-from services.vocabulary import RETRIES, WAITING, FailureType, Priority, Status, StepStatus, Trigger
+from services.vocabulary import PAUSABLE, RETRIES, WAITING, FailureType, Priority, Status, StepStatus, Trigger
 
 FIRST_KICK_AGAIN_SECONDS = 10
 FIRST_LOOK_AGAIN_SECONDS = 10
@@ -78,6 +78,8 @@ class Claimed(NamedTuple):
     output_attempt: int | None
     auto_retries: int
     """Automatic retries that the job has had."""
+    is_paused: bool = False
+    """It begins by holding on: paused while it was queued, or before its worker was lost."""
 
 
 class Outcome(NamedTuple):
@@ -107,6 +109,15 @@ class Outcome(NamedTuple):
             "result": self.result,
             "output_attempt": self.attempt if self.has_output else None,
         }
+
+
+class Wish(NamedTuple):
+    """What people want of a running attempt, and the job's version that says so."""
+
+    version: int
+    cancelled: bool = False
+    cancelled_by: str | None = None
+    paused: bool = False
 
 
 class Progress(NamedTuple):
@@ -141,6 +152,7 @@ async def claim(
             r.upload_id,
             r.output_attempt,
             r.auto_retry_count,
+            r.paused_at is not None,
         )
         for r in rows
     }
@@ -215,12 +227,13 @@ async def hand_back(session: AsyncSession, held: Sequence[Claim], worker: str) -
     ]
 
 
-async def cancel_wishes(session: AsyncSession, worker: str) -> dict[Claim, str | None]:
-    """Attempts that `worker` holds and somebody wants cancelled, and who."""
-    query = sa.select(col(Job.id), col(Job.attempt), col(Job.cancel_requested_by)).where(
-        _is(Status.RUNNING), col(Job.worker) == worker, col(Job.cancel_requested_at).is_not(None)
-    )
-    return {Claim(row[0], row[1]): row[2] for row in await session.execute(query)}
+async def wishes(session: AsyncSession, worker: str) -> dict[Claim, Wish]:
+    """What people want of each attempt that `worker` holds."""
+    query = sa.select(
+        col(Job.id), col(Job.attempt), col(Job.version),
+        col(Job.cancel_requested_at).is_not(None), col(Job.cancel_requested_by), col(Job.paused_at).is_not(None),
+    ).where(_is(Status.RUNNING), col(Job.worker) == worker)  # fmt: skip
+    return {Claim(row[0], row[1]): Wish(*row[2:]) for row in await session.execute(query)}
 
 
 async def is_held(session: AsyncSession, claim: Claim, worker: str) -> bool:
@@ -559,7 +572,7 @@ class Requeued(NamedTuple):
 
 
 async def requeue_many(
-    session: AsyncSession, candidates: Sequence[Candidate], requested_by: str
+    session: AsyncSession, candidates: Sequence[Candidate], requested_by: str, batch_id: UUID
 ) -> dict[UUID, Requeued]:
     """As `requeue`, for very many, with trigger `batch`: those that have changed are left out of the answer.
 
@@ -578,8 +591,35 @@ async def requeue_many(
             for c in candidates
             if c.job_id in requeued
         )
-        await session.execute(texts.requeue_attempt, {"rows": attempts, "by": requested_by})
+        await session.execute(
+            texts.requeue_attempt, {"rows": attempts, "by": requested_by, "batch": batch_id}
+        )
     return requeued
+
+
+async def cancel_many(
+    session: AsyncSession, candidates: Sequence[Candidate], by: str
+) -> tuple[dict[UUID, Change], list[Claim]]:
+    """As `cancel`, for very many: the jobs that it was done to, and the attempts that it ended.
+
+    Retries that wait for their time are left out: those are taken back. A job that began to run since it was read is
+    cancelled all the same; one that has ended is left out of the answer.
+    """
+    texts, rows = _statements(session), rows_json({"id": job.job_id} for job in candidates)
+    ended = {"rows": rows, "error": cancelled(by).message}
+    waited = (await session.execute(texts.cancel_waiting, ended)).all()
+    asked = (await session.execute(texts.cancel_running, {"rows": rows, "by": by})).all()
+    if waited:
+        await session.execute(texts.cancel_attempt, ended | {"rows": rows_json(_key(r) for r in waited)})
+    changes = {row.id: _change(row) for row in (*waited, *asked)}
+    return changes, [Claim(row.id, row.attempt) for row in waited]
+
+
+async def bury_many(session: AsyncSession, candidates: Sequence[Candidate]) -> dict[UUID, Change]:
+    """As `bury`, for very many that have ended: those that have changed are left out of the answer."""
+    rows = rows_json({"id": job.job_id, "version": job.version} for job in candidates)
+    buried = (await session.execute(_statements(session).bury, {"rows": rows})).all()
+    return {row.id: _change(row) for row in buried}
 
 
 async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failure: Failure) -> Job | None:
@@ -662,7 +702,7 @@ async def cancel(session: AsyncSession, job: Job, by: str) -> Job:
         .values(
             status=Status.CANCELLED, error=failure.message, failure_type=failure.type, fingerprint=None,
             finished_at=db_now(),
-            due_at=None, kick_due_at=None, **_moved(),
+            due_at=None, kick_due_at=None, paused_at=None, **_moved(),
         )
         .returning(Job)
     )  # fmt: skip
@@ -683,6 +723,24 @@ async def cancel(session: AsyncSession, job: Job, by: str) -> Job:
     if changed is None:
         raise await _conflict(session, job.id)
     return changed
+
+
+async def pause(session: AsyncSession, job: Job) -> Job:
+    """Asks the run of a job to hold on, the one that is under way or the one that is to come. Its status stays.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    return await _flag_pause(session, job, col(Job.paused_at).is_(None), db_now())
+
+
+async def resume(session: AsyncSession, job: Job) -> Job:
+    """Lets a paused job go on.
+
+    Raises:
+        Conflict: the job is no longer as it was read.
+    """
+    return await _flag_pause(session, job, col(Job.paused_at).is_not(None), None)
 
 
 async def start_now(session: AsyncSession, job: Job) -> Job:
@@ -843,6 +901,7 @@ async def _interrupt(
             "finished_at": db_now(),
             "lease_expires_at": None,
             "cancel_requested_at": None,
+            "paused_at": None,
         }
         values |= said | {"fingerprint": failure.fingerprint}
     change = sa.update(Job).where(*held).values(**values, **_moved()).returning(Job)
@@ -869,7 +928,16 @@ async def _interrupt(
         execution_options={"synchronize_session": False},
     )
     if rescue:
-        session.add(Attempt(job_id=job.id, number=job.attempt, trigger=Trigger.RESCUE, kind=job.kind))
+        # What asked for the interrupted run asked for this one.
+        batch = sa.select(col(Attempt.batch_id)).where(
+            col(Attempt.job_id) == job.id, col(Attempt.number) == key.attempt
+        )
+        session.add(
+            Attempt(
+                job_id=job.id, number=job.attempt, trigger=Trigger.RESCUE, kind=job.kind,
+                batch_id=(await session.scalars(batch)).one_or_none(),
+            )
+        )  # fmt: skip
         await keep_steps(session, key, Claim(job.id, job.attempt), before=None)
     return job
 
@@ -942,6 +1010,19 @@ async def _changed(session: AsyncSession, change: Any) -> Job | None:
     return (await session.scalars(change, execution_options=_FRESH)).one_or_none()
 
 
+async def _flag_pause(session: AsyncSession, job: Job, guard: sa.ColumnElement[bool], since: Any) -> Job:
+    change = (
+        sa.update(Job)
+        .where(col(Job.id) == job.id, col(Job.version) == job.version, col(Job.status).in_(PAUSABLE), guard)
+        .values(paused_at=since, **_moved())
+        .returning(Job)
+    )
+    changed = await _changed(session, change)
+    if changed is None:
+        raise await _conflict(session, job.id)
+    return changed
+
+
 async def _set_attempt(session: AsyncSession, job_id: UUID, number: int, **values: Any) -> None:
     await session.execute(
         sa.update(Attempt)
@@ -971,6 +1052,10 @@ def _kick_values() -> dict[str, Any]:
 
 def _statements(session: AsyncSession) -> Statements:
     return statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
+
+
+def _key(row: Any) -> dict[str, Any]:
+    return {"id": row.id, "attempt": row.attempt}
 
 
 def _change(row: Any) -> Change:

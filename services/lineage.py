@@ -52,6 +52,19 @@ async def forebears(session: AsyncSession, job: Job, most: int | None = None) ->
     return list((await session.scalars(sa.select(line.c.id).order_by(line.c.depth))).all())
 
 
+async def forebears_of_many(session: AsyncSession, ids: Iterable[UUID]) -> list[UUID]:
+    """The records whose places these jobs have taken, in no order."""
+    start: Any = (
+        sa.select(col(Job.replaces).label("older"))
+        .where(col(Job.id).in_(list(ids)), col(Job.replaces).is_not(None))
+        .cte("line", recursive=True)
+    )
+    line = start.union_all(
+        sa.select(col(Job.replaces)).where(col(Job.id) == start.c.older, col(Job.replaces).is_not(None))
+    )
+    return list((await session.scalars(sa.select(line.c.older))).all())
+
+
 async def missing(
     session: AsyncSession, job_id: UUID, actor: Actor | None = None
 ) -> JobNotFound | JobReplaced:

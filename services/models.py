@@ -468,13 +468,14 @@ class Batch(SQLModel, table=True):
     matched: int = 0
     """Jobs that were come across so far: those retried, skipped and failed."""
     retried: int = 0
+    """To how many its action was done, whichever it is."""
     failed: int = 0
     skipped: dict[str, int] = Field(default_factory=dict, sa_type=Json)
     """Code → how many."""
 
 
 class BatchSkip(SQLModel, table=True):
-    """A job that a batch did not retry, and why."""
+    """A job that a batch left alone, and why."""
 
     __tablename__ = "batch_skip"
 

@@ -129,6 +129,8 @@ class RetryPolicy:
     """Which statuses may be retried, at what cost, how often, after which checks, and what is reset and kept."""
 
     statuses: frozenset[Status] = UNSUCCESSFUL
+    is_left: Callable[["Job"], bool] = lambda _job: True
+    """Whether there is anything for a retry of this very job to do, whatever its status."""
     mode: RetryMode = RetryMode.IN_PLACE
     cost: int | Price = 0
     """Credits for a retry that a person asks for. Automatic ones are free."""
@@ -153,6 +155,10 @@ class RetryPolicy:
         """A record that takes another's place has a created time of its own."""
         if self.mode is RetryMode.REPLACE and self.keeps is _KEPT:
             object.__setattr__(self, "keeps", _KEPT_BY_REPLACEMENT)
+
+    def allows(self, job: "Job") -> bool:
+        """Whether the job is in a status in which a retry of it makes sense."""
+        return job.status in self.statuses and self.is_left(job)
 
     def cost_after(self, retries_used: int) -> int:
         """What the next retry costs, in credits."""

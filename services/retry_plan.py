@@ -218,13 +218,15 @@ def _check_enabled(desk: Desk) -> CheckResult:
 
 def _check_status(job: Job, policy: RetryPolicy) -> CheckResult:
     error = wrong_status(job.status, policy)
-    return CheckResult("not_retryable", job.status in policy.statuses, error.message, error=error)
+    return CheckResult("not_retryable", policy.allows(job), error.message, error=error)
 
 
 def wrong_status(status: Status, policy: RetryPolicy) -> NotRetryable:
     """What is said of a job with a status that the policy does not allow."""
     # In the words of the published designs: "Only failed jobs can be retried, current status: X".
-    return NotRetryable(allowed=" or ".join(sorted(policy.statuses, key=_familiarity)), current=status)
+    return NotRetryable(
+        allowed=" or ".join(sorted(policy.statuses - {status}, key=_familiarity)), current=status
+    )
 
 
 def _familiarity(status: str) -> int:

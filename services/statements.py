@@ -57,6 +57,7 @@ _CLAIMED = _CHANGE | {
     "upload_id": sa.Uuid(),
     "output_attempt": sa.Integer(),
     "auto_retry_count": sa.Integer(),
+    "paused_at": UtcDateTime(),
 }
 _RENEWED: dict[str, Any] = {"id": sa.Uuid(), "attempt": sa.Integer(), "cancel_requested_at": UtcDateTime()}
 
@@ -82,9 +83,24 @@ class Statements:
     requeue: sa.TextualSelect
     """`:rows` of (id, version, status, counts). Returns the jobs that were still as they were read."""
     requeue_attempt: sa.TextClause
-    """`:rows` of (id, cost, fingerprint), `:by`. The new attempts of jobs that `requeue` returned."""
+    """`:rows` of (id, cost, fingerprint), `:by`, `:batch`. The new attempts of jobs that `requeue` returned."""
+    cancel_waiting: sa.TextualSelect
+    """`:rows` of (id), `:error`."""
+    cancel_attempt: sa.TextClause
+    """`:rows` of (id, attempt), `:error`."""
+    cancel_running: sa.TextualSelect
+    """`:rows` of (id), `:by`. Asks their workers."""
+    bury: sa.TextualSelect
+    """`:rows` of (id, version). Tombstones of jobs that have ended."""
+    forget: tuple[sa.TextClause, ...]
+    """`:rows` of (id). Removes what buried jobs have said and kept."""
     charge: sa.TextClause
-    """`:rows` of (id, amount, balance_after, job_id, attempt), `:workspace`, `:actor`. Lines of the ledger."""
+    """`:rows` of (id, amount, balance_after, job_id, attempt), `:workspace`, `:reason`, `:actor`, `:note`. Lines of the
+    ledger."""
+    unused: sa.TextualSelect
+    """`:rows` of (id, attempt). What attempts cost that no worker had."""
+    uncharge: sa.TextClause
+    """`:rows` of (id, attempt)."""
     skip: sa.TextClause
     """`:rows` of (job_id, status, code, message), `:batch`. What a batch left alone, and why."""
 
@@ -102,6 +118,8 @@ def statements(*, is_sqlite: bool) -> Statements:
         later = "(clock_timestamp() + make_interval(secs => v.wait))"
         lease = "(clock_timestamp() + make_interval(secs => :lease))"
         kick_again = f"(clock_timestamp() + make_interval(secs => {BULK_KICK_AGAIN_SECONDS}))"
+    ids = rows_source({"id": "uuid"}, is_sqlite=is_sqlite)
+    versions = rows_source({"id": "uuid", "version": "integer"}, is_sqlite=is_sqlite)
     pairs = rows_source(_ID, is_sqlite=is_sqlite)
     outcomes = rows_source(_OUTCOME, is_sqlite=is_sqlite)
     moved = rows_source(_ID | {"progress": "float8", "step": "text"}, is_sqlite=is_sqlite)
@@ -128,7 +146,7 @@ def statements(*, is_sqlite: bool) -> Statements:
             f"""UPDATE job SET status = v.status, error = v.error, failure_type = v.failure_type, advice = v.advice,
                 fingerprint = v.fingerprint, result = v.result, output_attempt = v.output_attempt,
                 progress = CASE WHEN v.status = 'completed' THEN 100 ELSE job.progress END,
-                finished_at = {now}, updated_at = {now}, lease_expires_at = NULL,
+                finished_at = {now}, updated_at = {now}, lease_expires_at = NULL, paused_at = NULL,
                 version = job.version + 1
             FROM {outcomes} WHERE {held}""",
             _CHANGE,
@@ -174,16 +192,63 @@ def statements(*, is_sqlite: bool) -> Statements:
         ),
         requeue_attempt=_text(
             f"""INSERT INTO attempt
-                (job_id, number, trigger, requested_by, status, void, cost, kind, after_fingerprint, queued_at)
-            SELECT job.id, job.attempt, 'batch', :by, 'queued', FALSE, v.cost, job.kind, v.fingerprint, {now}
+                (job_id, number, trigger, requested_by, status, void, cost, kind, after_fingerprint, batch_id,
+                queued_at)
+            SELECT job.id, job.attempt, 'batch', :by, 'queued', FALSE, v.cost, job.kind, v.fingerprint, :batch, {now}
             FROM {costs} JOIN job ON job.id = v.id"""
+        ).bindparams(sa.bindparam("batch", type_=sa.Uuid())),
+        cancel_waiting=_returning(
+            f"""UPDATE job SET status = 'cancelled', error = :error, failure_type = 'cancelled', fingerprint = NULL,
+                finished_at = {now}, due_at = NULL, kick_due_at = NULL, paused_at = NULL,
+                waits_for = NULL, updated_at = {now}, version = job.version + 1
+            FROM {ids}
+            WHERE job.id = v.id AND job.deleted_at IS NULL
+                AND (job.status = 'queued' OR (job.status = 'scheduled' AND job.attempt = 1))""",
+            _CHANGE,
+        ),
+        cancel_attempt=_text(
+            f"""UPDATE attempt SET status = 'cancelled', error = :error, failure_type = 'cancelled', finished_at = {now}
+            FROM {pairs} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"""
+        ),
+        cancel_running=_returning(
+            f"""UPDATE job SET cancel_requested_at = {now}, cancel_requested_by = :by,
+                updated_at = {now}, version = job.version + 1
+            FROM {ids} WHERE job.id = v.id AND job.status = 'running' AND job.cancel_requested_at IS NULL""",
+            _CHANGE,
+        ),
+        bury=_returning(
+            f"""UPDATE job SET deleted_at = {now}, title = '', args = '{{}}', result = NULL, error = NULL,
+                advice = NULL, upload_id = NULL, idempotency_key = NULL, output_attempt = NULL,
+                updated_at = {now}, version = job.version + 1
+            FROM {versions}
+            WHERE job.id = v.id AND job.version = v.version AND job.deleted_at IS NULL
+                AND job.status IN ('completed', 'failed', 'cancelled', 'timeout')""",
+            _CHANGE,
+        ),
+        forget=(
+            _text(f"DELETE FROM log_line WHERE job_id IN (SELECT v.id FROM {ids})"),
+            _text(f"DELETE FROM step WHERE job_id IN (SELECT v.id FROM {ids})"),
+            _text(f"DELETE FROM batch_skip WHERE batch_id IN (SELECT v.id FROM {ids})"),
+            _text(
+                f"""UPDATE attempt SET error = NULL, traceback = NULL, advice = NULL, changes = NULL,
+                    args_before = NULL, upload_before = NULL
+                FROM {ids} WHERE attempt.job_id = v.id"""
+            ),
         ),
         charge=_text(
             f"""INSERT INTO credit_entry
-                (id, workspace_id, amount, balance_after, reason, actor, job_id, attempt, created_at)
-            SELECT v.id, :workspace, v.amount, v.balance_after, 'charge', :actor, v.job_id, v.attempt, {now}
+                (id, workspace_id, amount, balance_after, reason, actor, note, job_id, attempt, created_at)
+            SELECT v.id, :workspace, v.amount, v.balance_after, :reason, :actor, :note, v.job_id, v.attempt, {now}
             FROM {charges}"""
         ).bindparams(sa.bindparam("workspace", type_=sa.Uuid())),
+        unused=_text(
+            f"""SELECT attempt.job_id, attempt.number, attempt.cost FROM {pairs}
+            JOIN attempt ON attempt.job_id = v.id AND attempt.number = v.attempt
+            WHERE attempt.cost > 0 AND attempt.started_at IS NULL"""
+        ).columns(job_id=sa.Uuid(), number=sa.Integer(), cost=sa.Integer()),
+        uncharge=_text(
+            f"UPDATE attempt SET cost = 0 FROM {pairs} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"
+        ),
         skip=_text(
             f"""INSERT INTO batch_skip (batch_id, job_id, status, code, message)
             SELECT :batch, v.job_id, v.status, v.code, v.message FROM {skips}"""

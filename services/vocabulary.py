@@ -24,6 +24,8 @@ WAITING = frozenset({Status.SCHEDULED, Status.QUEUED})
 """No worker has them yet."""
 ACTIVE = frozenset({Status.SCHEDULED, Status.QUEUED, Status.RUNNING})
 """Can be cancelled, cannot be deleted."""
+PAUSABLE = frozenset({Status.QUEUED, Status.RUNNING})
+"""Can be told to hold on, where their kind can."""
 UNSUCCESSFUL = frozenset({Status.FAILED, Status.TIMEOUT})
 """Ended without doing what was asked, and not because a person said so."""
 

@@ -67,6 +67,9 @@ class RunContext:
         self._steps = Steps(desk.db, self.id, self.attempt, kind.steps if kind else (), worker)
         self._inputs: dict[UUID, Path] = {}
         self._stopping = False
+        self._goes_on = asyncio.Event()
+        if not claimed.is_paused:
+            self._goes_on.set()
         self._progress = Progress(self.id, self.attempt, 0, None)
         self._published = self._stored = self._progress
         self._line_count = 0
@@ -89,6 +92,23 @@ class RunContext:
     def stop(self) -> None:
         """Lets threads of the run know."""
         self._stopping = True
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody asked the run to hold on."""
+        return not self._goes_on.is_set()
+
+    async def hold(self) -> None:
+        """Returns at once, or when a paused run may go on. A run that is stopped meanwhile is cancelled here."""
+        await self._goes_on.wait()
+
+    def pause(self) -> None:
+        """Lets the run know."""
+        self._goes_on.clear()
+
+    def resume(self) -> None:
+        """Lets the run know."""
+        self._goes_on.set()
 
     async def close(self) -> None:
         """Removes the folder."""

@@ -1,6 +1,6 @@
 """Leases: renewed while runs last, and kept an eye on, so that a run stops before its lease does.
 
-Also where a wish to cancel is noticed, since both look at what this worker holds.
+Also where wishes to cancel and to pause are noticed, since both look at what this worker holds.
 """
 
 import asyncio
@@ -82,11 +82,10 @@ class Leases:
 
     async def _look_for_wishes(self) -> None:
         async with asyncio.timeout(self._lease / 3), self._db.read() as session:
-            wishes = await lifecycle.cancel_wishes(session, self._worker)
-        for claim, by in wishes.items():
+            wishes = await lifecycle.wishes(session, self._worker)
+        for claim, wish in wishes.items():
             if run := self.held.get(claim):
-                run.cancelled_by = by
-                run.stop(Stop.CANCELLED)
+                run.heed(wish)
 
 
 class _Timer:

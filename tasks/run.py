@@ -5,7 +5,7 @@ import logging
 from enum import Enum, auto
 from typing import Any
 
-from services.lifecycle import Claim, Claimed
+from services.lifecycle import Claim, Claimed, Wish
 from tasks.context import RunContext
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,9 @@ class Run:
         self._task: asyncio.Task[Any] | None = None
         self._over = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
+        self._seconds_left = 0.0
+        self._clock: asyncio.TimerHandle | None = None
+        self._clock_began = 0.0
 
     @property
     def is_lost(self) -> bool:
@@ -50,18 +53,34 @@ class Run:
         """Runs a coroutine to its end, or until it was stopped and had its time to clean up. Returns its task."""
         task = self._task = asyncio.create_task(body, name=f"job {self.claim.job_id}")
         task.add_done_callback(lambda _: self._over.set())
-        loop = asyncio.get_running_loop()
-        self._timers.append(loop.call_later(timeout, self.stop, Stop.TIMEOUT))
+        self._seconds_left = timeout
+        if not self.context.paused:
+            self._start_clock()
         if self.stopped:  # before it began
             self._press(task)
         try:
             await self._over.wait()
         finally:
+            self._stop_clock()
             for timer in self._timers:
                 timer.cancel()
         if not task.done():
             logger.error("job %s does not stop; it is left to itself", self.claim.job_id)
         return task
+
+    def heed(self, wish: Wish) -> None:
+        """Does what people want of the run."""
+        # What it says of its progress from now on is about the job as they changed it.
+        self.claimed = self.claimed._replace(change=self.claimed.change._replace(version=wish.version))
+        if wish.cancelled:
+            self.cancelled_by = wish.cancelled_by
+            self.stop(Stop.CANCELLED)
+        elif wish.paused and not self.context.paused:
+            self.context.pause()
+            self._stop_clock()
+        elif self.context.paused and not wish.paused:
+            self.context.resume()
+            self._start_clock()
 
     def stop(self, why: Stop) -> None:
         """Stops the run, unless it has ended. The first reason counts, but a lost lease outweighs every other."""
@@ -73,6 +92,18 @@ class Run:
         self.context.stop()
         if first and self._task:
             self._press(self._task)
+
+    def _start_clock(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._clock_began = loop.time()
+        self._clock = loop.call_later(self._seconds_left, self.stop, Stop.TIMEOUT)
+
+    def _stop_clock(self) -> None:
+        """The time for which a run is paused is not its own."""
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+            self._seconds_left -= asyncio.get_running_loop().time() - self._clock_began
 
     def _press(self, task: asyncio.Task[Any]) -> None:
         loop = asyncio.get_running_loop()

@@ -7,5 +7,5 @@ BUILT_IN = (
     "tasks.kinds.video_process",
     "tasks.kinds.resume_analyse",
     "tasks.kinds.webhook_deliver",
-    "tasks.kinds.batch_retry",
+    "tasks.kinds.batch",
 )

@@ -24,7 +24,7 @@ from services.lifecycle import Claim
 from services.migrate import upgrade
 from services.models import Attempt
 from services.vocabulary import Status, Trigger
-from tasks.kinds.batch_retry import walk
+from tasks.kinds.batch import walk
 from tasks.own_process import spare_collector
 from tests.benchmarks.rig import Rig, rigs
 from tests.support.batches import ended_jobs, money

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 from sqlmodel import col
 
-from services.batch import KIND as BATCH
 from services.batch import start
 from services.batch_match import Selection
 from services.batch_walk import Advance, advance, tell
 from services.models import BatchSkip, Job
 from services.vocabulary import Status
 from tests.invariants.bench import Bench, fates, some, who, workers
+from tests.invariants.house import BATCH
 from tests.invariants.world import Command, Deed, Fate
 
 
@@ -59,13 +59,13 @@ class Batches(Bench):
             return set() if held else {"NotHeld"}
 
         def walked(answer: Advance) -> None:
-            self.model.walk(claim.job_id, answer.requeued)
+            self.model.walk(claim.job_id, answer.done.changes)
             assert (answer.batch.retried, answer.batch.spent) == (batch.retried.total(), batch.spent)
             if answer.batch.done:
                 self.to_account_for += [(claim.job_id, job_id) for job_id in self.model.untouched(batch)]
 
         async def work() -> None:
-            await tell(self.desk, (await advance(self.desk, claim, worker, selection)).requeued)
+            await tell(self.desk, await advance(self.desk, claim, worker, selection))
 
         # Twice, since it tries again where somebody spent the credits that it had counted on.
         command = Command(f"{worker} walks {self._named(claim.job_id)}", fate, [Deed(against, walked)] * 2)

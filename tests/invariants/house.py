@@ -10,7 +10,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from services.access import Actor
-from services.batch import KIND as BATCH
+from services.batch_actions import ACTIONS
 from services.desk import Desk
 from services.models import (
     Attempt,
@@ -23,12 +23,13 @@ from services.models import (
     Workspace,
 )
 from services.policy import AutoRetry, Backoff, Price, RetryPolicy
-from services.vocabulary import CreditReason, Role, Status
+from services.vocabulary import BatchAction, CreditReason, Role, Status
 from tasks.housekeeping import Housekeeping
 from tasks.reporter import Announcer
 from tests.invariants.world import Doorbells, HeldUpDatabase
 from tests.support.desks import a_kind, a_person, open_desk
 
+BATCH = ACTIONS[BatchAction.RETRY].kind
 STEPS = ("fetch", "build")
 BALANCE = 6
 _FAILED = frozenset({Status.FAILED, Status.TIMEOUT})

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from services import batch_walk
+from services import batch_chunk
 from tests.invariants.house import House
 from tests.invariants.machine import Engine
 
@@ -25,7 +25,7 @@ MINUTES = float(os.environ.get("HUNT_MINUTES", "0"))
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_walk, "CHUNK", 2)
+    monkeypatch.setattr(batch_chunk, "CHUNK", 2)
 
 
 @pytest.mark.timeout(900)  # it takes seconds; what it finds is made small first, and that takes minutes

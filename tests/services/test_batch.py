@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import batch_walk, deletion, lifecycle
+from services import batch_chunk, batch_walk, deletion, lifecycle
 from services import credits as ledger
 from services.access import Actor
-from services.batch import KIND, preview, start
+from services.batch import preview, start
+from services.batch_actions import ACTIONS
 from services.batch_match import Selection
 from services.batch_walk import NotHeld, advance, tell
 from services.database import Database
@@ -23,10 +24,11 @@ from services.ids import new_id
 from services.models import Attempt, AuditEntry, Batch, BatchSkip, Job, Membership
 from services.policy import Check, CheckResult, RetryPolicy
 from services.retry import retry
-from services.vocabulary import Role, Status, Trigger
+from services.vocabulary import BatchAction, Role, Status, Trigger
 from tests.support.batches import claim_batch, ended_jobs, money, new_attempts, walk, walk_on
 from tests.support.desks import a_kind, a_person, open_desk
 
+KIND = ACTIONS[BatchAction.RETRY].kind
 FAILED = Selection(status=[Status.FAILED])
 
 
@@ -56,7 +58,7 @@ async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterat
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_walk, "CHUNK", 7)
+    monkeypatch.setattr(batch_chunk, "CHUNK", 7)
 
 
 async def read(desk: Desk, job_id: UUID) -> Job:
@@ -138,13 +140,14 @@ class TestWalk:
         assert await new_attempts(desk, others) == dict.fromkeys(others, 1)
         assert await money(desk, dana) == (30, 30, 20)
         batched = await read(desk, others[0])
-        own = {"id", "rank", "updated_at", "queued_at", "kick_due_at", "created_at"}
+        own = {"id", "rank", "updated_at", "queued_at", "kick_due_at", "created_at", "priority"}
         assert batched.model_dump(exclude=own) == (await read(desk, single.id)).model_dump(exclude=own)
         assert batched.updated_at > batched.created_at
         async with desk.db.read() as session:
             runs = [await session.get_one(Attempt, (job_id, 2)) for job_id in (one, others[0])]
         assert [run.trigger for run in runs] == [Trigger.MANUAL, Trigger.BATCH]
-        own = {"job_id", "trigger", "queued_at"}
+        assert [run.batch_id for run in runs] == [None, done.job_id]
+        own = {"job_id", "trigger", "queued_at", "batch_id"}
         assert runs[0].model_dump(exclude=own) == runs[1].model_dump(exclude=own)
 
     async def test_it_rings_for_each(self, desk: Desk) -> None:
@@ -313,7 +316,7 @@ class TestOnce:
                 committed += 1
                 if crash_at % 2 and committed == crash_at // 2 + 1:
                     raise Killed
-                await tell(desk, chunk.requeued)
+                await tell(desk, chunk)
 
         if crash_at % 2 == 0:
             monkeypatch.setattr(batch_walk, "_commit", commit_or_die)

@@ -18,7 +18,7 @@ from services.database import db_now
 from services.desk import Desk
 from services.errors import Conflict, JobNotFound
 from services.failures import Failure
-from services.lifecycle import Claim, Outcome, Progress, Requeue
+from services.lifecycle import Claim, Outcome, Progress, Requeue, Wish
 from services.models import Attempt, Job, Step
 from services.vocabulary import TERMINAL, FailureType, Status, StepStatus, Trigger
 from tests.support.desks import a_person, open_desk
@@ -188,8 +188,9 @@ class TestWhileItRuns:
         changed = await table.desk.db.transact(lambda s: lifecycle.cancel(s, job, "Dana"))
         assert changed.status is Status.RUNNING
         async with table.desk.db.read() as session:
-            assert await lifecycle.cancel_wishes(session, "w1") == {Claim(job.id, 1): "Dana"}
-            assert await lifecycle.cancel_wishes(session, "w2") == {}
+            wish = Wish(changed.version, cancelled=True, cancelled_by="Dana")
+            assert await lifecycle.wishes(session, "w1") == {Claim(job.id, 1): wish}
+            assert await lifecycle.wishes(session, "w2") == {}
 
     async def test_held_is_who_has_it(self, table: Table):
         job = await table.make(Status.RUNNING)

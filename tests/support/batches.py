@@ -70,7 +70,7 @@ async def claim_batch(desk: Desk, job: Job, worker: str = "batcher") -> Claim:
 async def walk_on(desk: Desk, held: Claim, worker: str, selection: Selection) -> Batch:
     """Does the next chunk, and rings for it."""
     chunk = await advance(desk, held, worker, selection)
-    await tell(desk, chunk.requeued)
+    await tell(desk, chunk)
     return chunk.batch
 
 

@@ -29,6 +29,7 @@ class Run:
         self.title = title
         self.workdir = workdir
         self.cancelled = False
+        self.paused = False
         self.told: list[tuple[float, str | None]] = []
         self.lines: list[str] = []
         self.steps: list[str] = []
@@ -43,6 +44,9 @@ class Run:
     def log(self, message: str) -> _Said:
         self.lines.append(message)
         return _Said()
+
+    async def hold(self) -> None:
+        """Nobody pauses these runs."""
 
     async def step(self, name: str, fn: Callable[[], Any], *, keep: bool = True) -> Any:
         self.steps.append(name)

@@ -40,6 +40,19 @@ async def paid(job: JobContext, args: Nothing) -> None:
     """Does nothing; a retry of it costs a credit."""
 
 
+class Flag(BaseModel):
+    """What must be there for a run to succeed."""
+
+    flag: str = ""
+
+
+@job_kind("test.flaky", title="Flaky", args=Flag)
+async def flaky(job: JobContext, args: Flag) -> None:
+    """Fails until its flag is there."""
+    if not Path(args.flag).exists():
+        raise JobError("The flag is not there", failure_type="environment")
+
+
 @job_kind("test.clock", title="Clock", args=Nothing)
 async def clock(job: JobContext, args: Nothing) -> dict[str, int]:
     """Says when it began, by the clock that all processes of a machine share."""
@@ -53,6 +66,19 @@ async def sleep(job: JobContext, args: Marks) -> dict[str, int]:
     await asyncio.sleep(args.seconds)
     mark(args, "ended", job)
     return {"attempt": job.attempt}
+
+
+@job_kind(
+    "test.holds", title="Can hold on", args=Marks, timeout=5, can_pause=True, policy=RetryPolicy(rescues=3)
+)
+async def holds(job: JobContext, args: Marks) -> None:
+    """Goes on for so many seconds of its own, and leaves a mark at each of its short steps."""
+    mark(args, "began", job)
+    for _ in range(round(args.seconds / 0.05)):
+        await job.hold()
+        mark(args, "step", job)
+        await asyncio.sleep(0.05)
+    mark(args, "ended", job)
 
 
 @job_kind("test.narrow", title="Few at a time", args=Marks, timeout=60, per_worker=2)

@@ -173,7 +173,7 @@ class TestIndexes:
         sa.event.listen(engine, "before_cursor_execute", note)
         async with bench.desk.db.read() as session:
             await lifecycle.chores(session, ["test.noop", "test.sleep"], {"test.sleep"})
-            await lifecycle.cancel_wishes(session, "w")
+            await lifecycle.wishes(session, "w")
         sa.event.remove(engine, "before_cursor_execute", note)
         plans = []
         async with bench.desk.db.engine.connect() as connection:

@@ -22,7 +22,16 @@ from ui.theme import STATUS_LOOKS, STYLESHEET
 from ui.theme.tokens import DARK, LIGHT
 
 NOW = datetime(2026, 11, 22, 4, 18, tzinfo=UTC)
-NOTHING = Actions(retry=False, cancel=False, delete=False, download=False, start=False, copy=False)
+NOTHING = Actions(
+    retry=False,
+    cancel=False,
+    delete=False,
+    download=False,
+    start=False,
+    copy=False,
+    pause=False,
+    resume=False,
+)
 
 
 def a_job(**fields: Any) -> Job:

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 
-from services import copying, deletion, job_list, jobs, submission
+from services import copying, deletion, job_list, jobs, pausing, submission
 from services.job_list import JobQuery
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
@@ -118,6 +118,26 @@ async def start_job(
     A retry that waits until something is back stays `scheduled`: it is looked for at once.
     """
     job = await jobs.start_now(desk, actor, job_id, version=order.version if order else None)
+    owners = await jobs.owners(desk, [job])
+    return JobOut.of(desk, actor, job, owners[job.owner_id].email)
+
+
+@router.post("/{job_id}/pause", status_code=202)
+async def pause_job(
+    desk: TheDesk, actor: Caller, job_id: JobId, order: VersionedOrder | None = None
+) -> JobOut:
+    """Asks a job of a kind that can to hold on, within two seconds. It keeps its place and what it has done."""
+    job = await pausing.pause(desk, actor, job_id, version=order.version if order else None)
+    owners = await jobs.owners(desk, [job])
+    return JobOut.of(desk, actor, job, owners[job.owner_id].email)
+
+
+@router.post("/{job_id}/resume", status_code=202)
+async def resume_job(
+    desk: TheDesk, actor: Caller, job_id: JobId, order: VersionedOrder | None = None
+) -> JobOut:
+    """Lets a paused job go on."""
+    job = await pausing.resume(desk, actor, job_id, version=order.version if order else None)
     owners = await jobs.owners(desk, [job])
     return JobOut.of(desk, actor, job, owners[job.owner_id].email)
 

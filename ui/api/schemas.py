@@ -63,6 +63,8 @@ class Can(Wire):
     download: bool
     start: bool = Field(description="Before its time.")
     copy_: bool = Field(alias="copy", description="Run it again as a new job.")
+    pause: bool
+    resume: bool
 
 
 class JobOut(BaseModel):
@@ -101,6 +103,7 @@ class JobOut(BaseModel):
         description="The code of the check that a scheduled retry waits for; `run_at` is when it is looked at."
     )
     cancel_requested_at: datetime | None
+    paused_at: datetime | None = Field(description="Since when somebody wants it to hold on.")
     replaces: UUID | None = Field(description="The record whose place it took; its address leads here.")
     replaced_by: UUID | None
     made_from: UUID | None = Field(description="The job that this one is a copy of.")

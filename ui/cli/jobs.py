@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 jobs = typer.Typer(
-    help="Jobs: list, show, submit, retry, copy, cancel. MULLIGAN_TOKEN says who you are.\n\n"
+    help="Jobs: list, show, submit, retry, copy, cancel, pause, resume, delete. MULLIGAN_TOKEN says who you are.\n\n"
     "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 nobody answers, 4 waited for a job that did not complete.",
     no_args_is_help=True,
 )
@@ -26,6 +26,12 @@ Url = Annotated[str, typer.Option(envvar="MULLIGAN_URL", help="Where Mulligan is
 Json = Annotated[bool, typer.Option("--json", help="For programs: the interface's own answer.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it ends.")]
 JobId = Annotated[str, typer.Argument(help="A job's id.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="A job's id. Of several, or with a search, a batch is made.")
+]
+Query = Annotated[str | None, typer.Option("--q", "-q", help="All jobs that this search finds.")]
+Statuses = Annotated[list[str] | None, typer.Option("--status", help="All jobs of it; may be repeated.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")]
 _HERE = "http://127.0.0.1:8080"
 
 
@@ -110,12 +116,10 @@ def submit(
 
 @jobs.command()
 def retry(
-    job_ids: Annotated[
-        list[str] | None, typer.Argument(help="A job's id. Of several, or with a search, a batch is made.")
-    ] = None,
+    job_ids: Ids = None,
     *,
-    q: Annotated[str | None, typer.Option("--q", "-q", help="All jobs that this search finds.")] = None,
-    status: Annotated[list[str] | None, typer.Option(help="All jobs of it; may be repeated.")] = None,
+    q: Query = None,
+    status: Statuses = None,
     from_step: Annotated[
         str | None, typer.Option(help="Start here, with the earlier steps' results.")
     ] = None,
@@ -130,7 +134,13 @@ def retry(
     version: Annotated[
         int | None, typer.Option(help="Only if the job is still at it; default: as it is now.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    canary: Annotated[
+        int, typer.Option(min=0, help="Of many: retry so many first, go on only if one of them recovers.")
+    ] = 0,
+    stop_at: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of many: stop where a larger share fails, as 0.5.")
+    ] = None,
+    dry_run: DryRun = False,
     wait: Wait = False,
     url: Url = _HERE,
     as_json: Json = False,
@@ -141,9 +151,15 @@ def retry(
 
     if q or status or len(job_ids or []) != 1:
         if from_step or version or at or when_available or arg or args or file or force:
-            raise typer.BadParameter("only --dry-run and --wait are for many jobs; the rest is for one.")
-        _retry_many(job_ids or [], q, status or [], dry_run=dry_run, wait=wait, url=url, as_json=as_json)
+            raise typer.BadParameter(
+                "only --dry-run, --canary, --stop-at and --wait are for many jobs; the rest is for one."
+            )
+        trial = {"canary": canary, "stop_at": stop_at}
+        chosen = {"ids": job_ids, "q": q, "status": status, "dry_run": dry_run}
+        _batch("/api/retries", "retried", chosen | trial, wait=wait, url=url, as_json=as_json)
         return
+    if canary or stop_at is not None:
+        raise typer.BadParameter("--canary and --stop-at are for many jobs.")
     (job_id,) = job_ids or []
     with open_client(url, as_json=as_json) as client:
         plan = client.get(f"{_at(job_id)}/retry")
@@ -164,27 +180,6 @@ def retry(
             )
             return
         _finish(client, answer["job_id"], wait=wait, as_json=as_json)
-
-
-def _retry_many(
-    ids: list[str], q: str | None, status: list[str], *, dry_run: bool, wait: bool, url: str, as_json: bool
-) -> None:
-    """A batch: what it would do, or that it has begun."""
-    from ui.cli.client import REFUSED, open_client, print_json
-    from ui.cli.show import preview_page
-
-    if not ids and not q and not status:
-        raise typer.BadParameter("name jobs, or choose them with --q or --status.")
-    order = {"ids": ids, "q": q, "status": status, "dry_run": dry_run}
-    with open_client(url, as_json=as_json) as client:
-        answer = client.post("/api/retries", {name: value for name, value in order.items() if value})
-        if dry_run:
-            print_json(answer) if as_json else print("\n".join(preview_page(answer)))
-            raise typer.Exit(0 if answer["allowed"] else REFUSED)
-        if not as_json and not wait:
-            print(answer["batch_id"])
-            return
-        _finish(client, answer["batch_id"], wait=wait, as_json=as_json)
 
 
 def _edited(
@@ -226,10 +221,24 @@ def copy(
 
 
 @jobs.command()
-def cancel(job_id: JobId, wait: Wait = False, url: Url = _HERE, as_json: Json = False) -> None:
-    """Cancel a job. A running one stops within two seconds."""
+def cancel(
+    job_ids: Ids = None,
+    *,
+    q: Query = None,
+    status: Statuses = None,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    url: Url = _HERE,
+    as_json: Json = False,
+) -> None:
+    """Cancel a job, or many. A running one stops within two seconds."""
     from ui.cli.client import open_client, print_json
 
+    if q or status or dry_run or len(job_ids or []) != 1:
+        order = {"ids": job_ids, "q": q, "status": status, "dry_run": dry_run}
+        _batch("/api/cancellations", "cancelled", order, wait=wait, url=url, as_json=as_json)
+        return
+    (job_id,) = job_ids or []
     with open_client(url, as_json=as_json) as client:
         job = client.get(_at(job_id))
         job = client.post(f"{_at(job_id)}/cancel", {"version": job["version"]})
@@ -239,6 +248,63 @@ def cancel(job_id: JobId, wait: Wait = False, url: Url = _HERE, as_json: Json = 
         print_json(job)
     else:
         print(f"{job['id']} is {'being cancelled' if job['cancel_requested_at'] else job['status']}")
+
+
+@jobs.command()
+def delete(
+    job_ids: Ids = None,
+    *,
+    q: Query = None,
+    status: Statuses = None,
+    dry_run: DryRun = False,
+    wait: Wait = False,
+    url: Url = _HERE,
+    as_json: Json = False,
+) -> None:
+    """Delete jobs that are over, with their files: a batch, also of one."""
+    order = {"ids": job_ids, "q": q, "status": status, "dry_run": dry_run}
+    _batch("/api/deletions", "deleted", order, wait=wait, url=url, as_json=as_json)
+
+
+def _batch(path: str, done: str, order: dict[str, Any], *, wait: bool, url: str, as_json: bool) -> None:
+    """Many jobs: what it would do, or that it has begun."""
+    from ui.cli.client import REFUSED, open_client, print_json
+    from ui.cli.show import preview_page
+
+    if not any(order.get(name) for name in ("ids", "q", "status")):
+        raise typer.BadParameter("name jobs, or choose them with --q or --status.")
+    with open_client(url, as_json=as_json) as client:
+        said = {
+            name: value for name, value in order.items() if value or (name == "stop_at" and value is not None)
+        }
+        answer = client.post(path, said)
+        if order["dry_run"]:
+            print_json(answer) if as_json else print("\n".join(preview_page(answer, done)))
+            raise typer.Exit(0 if answer["allowed"] else REFUSED)
+        if not as_json and not wait:
+            print(answer["batch_id"])
+            return
+        _finish(client, answer["batch_id"], wait=wait, as_json=as_json)
+
+
+@jobs.command()
+def pause(job_id: JobId, url: Url = _HERE, as_json: Json = False) -> None:
+    """Ask a job to hold on, where its kind can. It keeps its place and what it has done."""
+    _flag(job_id, "pause", "holds on", url=url, as_json=as_json)
+
+
+@jobs.command()
+def resume(job_id: JobId, url: Url = _HERE, as_json: Json = False) -> None:
+    """Let a paused job go on."""
+    _flag(job_id, "resume", "goes on", url=url, as_json=as_json)
+
+
+def _flag(job_id: str, wish: str, words: str, *, url: str, as_json: bool) -> None:
+    from ui.cli.client import open_client, print_json
+
+    with open_client(url, as_json=as_json) as client:
+        job = client.post(f"{_at(job_id)}/{wish}")
+    print_json(job) if as_json else print(f"{job['id']} {words}")
 
 
 def _at(job_id: str) -> str:

@@ -88,14 +88,15 @@ def _changes(changes: Sequence[dict[str, Any]]) -> Iterable[str]:
         yield f"    {plain(change['path'])}: {before} -> {after}"
 
 
-def preview_page(preview: dict[str, Any]) -> Iterable[str]:
+def preview_page(preview: dict[str, Any], done: str) -> Iterable[str]:
     """What a batch would do."""
-    yield f"{preview['allowed']} of {preview['matched']} jobs would be retried"
+    yield f"{preview['allowed']} of {preview['matched']} jobs would be {done}"
     for code, count in sorted(preview["skipped"].items()):
         yield f"  {count} left alone: {code}"
     if preview["unchecked"]:
         yield f"  of {preview['unchecked']}, checks are made only when it runs"
-    yield f"Cost: {preview['cost']} credits; {preview['balance_after']} left after it"
+    if done == "retried":
+        yield f"Cost: {preview['cost']} credits; {preview['balance_after']} left after it"
 
 
 def plain(text: str) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 from ui.components.element import Tag
-from ui.components.job_row import CANCELLING, RETRYING
+from ui.components.job_row import CANCELLING, RETRYING, badge_of
 from ui.components.job_view import JobView
-from ui.theme import STATUS_LOOKS, look_css
 
 OnAction = Callable[[str], Awaitable[None]]
 
@@ -22,6 +21,8 @@ class JobHead:
             Tag("div", classes="grow")
             self._delete = _button("Delete", "btn plain", "delete", on_action)
             self._cancel = _button("Cancel", "btn", "cancel", on_action)
+            self._pause = _button("Pause", "btn", "pause", on_action)
+            self._resume = _button("Resume", "btn", "resume", on_action)
             self._start = _button("Run now", "btn", "start", on_action)
             self._download = Tag("a", "Download", "hidden", role="button", data_icon="download")
             self._retry = _button("Retry", "btn retry", "retry", on_action)
@@ -30,11 +31,11 @@ class JobHead:
     def show(self, view: JobView, *, deletable: bool) -> None:
         """Says this."""
         self.view = view
-        look = STATUS_LOOKS[view.status]
+        label, css = badge_of(view)
         self._title.say(view.title)
         self._title.put(data_icon=view.icon)
-        self._badge.say(look.label)
-        self._badge.dress(f"badge {look_css(view.status)}")
+        self._badge.say(label)
+        self._badge.dress(css)
         self._badge.put(data_status=str(view.status))
         _set(self._delete, "Delete", "btn plain", shown=deletable, busy=None, icon=None)
         cancel = view.actions.cancel or view.cancelling
@@ -46,6 +47,8 @@ class JobHead:
             busy=CANCELLING if view.cancelling else None,
             icon=None,
         )
+        _set(self._pause, "Pause", "btn", shown=view.actions.pause, busy=None, icon="pause")
+        _set(self._resume, "Resume", "btn", shown=view.actions.resume, busy=None, icon="play_arrow")
         _set(self._start, "Run now", "btn", shown=view.actions.start, busy=None, icon="play_arrow")
         retry = view.actions.retry or view.retrying
         _set(

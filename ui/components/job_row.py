@@ -20,6 +20,13 @@ def due_words(view: JobView) -> str:
     return "retries " if view.retries_by_itself else "starts "
 
 
+def badge_of(view: JobView) -> tuple[str, str]:
+    """The word of a status and its class; a paused job says so."""
+    if view.paused:
+        return "paused", "badge s-paused"
+    return STATUS_LOOKS[view.status].label, f"badge {look_css(view.status)}"
+
+
 class JobRow:
     """Shows a `JobView`. Buttons are made when a row first needs them, and stay."""
 
@@ -50,11 +57,11 @@ class JobRow:
         if view == self.view:
             return
         self.view = view
-        look = STATUS_LOOKS[view.status]
+        label, css = badge_of(view)
         self.element.put(
             data_job_id=str(view.id),
             data_status=str(view.status),
-            aria_label=f"{view.title}, {view.kind}, {look.label}",
+            aria_label=f"{view.title}, {view.kind}, {label}",
         )
         self._job.put(data_icon=view.icon)
         self._title.say(view.title)
@@ -63,8 +70,8 @@ class JobRow:
         self._note.say(view.note)
         self._note.put(title=view.note or None)
         self._note.dress("note bad" if view.note_is_error else "note")
-        self._badge.say(look.label)
-        self._badge.dress(f"badge {look_css(view.status)}")
+        self._badge.say(label)
+        self._badge.dress(css)
         self._show_progress(view)
         self._retries.say(view.retries)
         self._created.point(view.created_at)

@@ -35,6 +35,7 @@ class JobView:
     retrying: bool = False
     """Somebody pressed Retry here, and the server has not answered yet."""
     cancelling: bool = False
+    paused: bool = False
     due_at: datetime | None = None
     """When a scheduled job starts."""
     retries_by_itself: bool = False
@@ -44,14 +45,24 @@ class JobView:
         """The same row, further on."""
         if self.status is not Status.RUNNING or self.cancelling:
             return self
-        return replace(self, percent=percent, progress=_progress(percent, step))
+        progress = _paused(percent) if self.paused else _progress(percent, step)
+        return replace(self, percent=percent, progress=progress)
 
     def while_retrying(self) -> "JobView":
         """The row between the click and the answer: queued, without its error."""
-        none = Actions(retry=False, cancel=False, delete=False, download=False, start=False, copy=False)
+        none = Actions(
+            retry=False,
+            cancel=False,
+            delete=False,
+            download=False,
+            start=False,
+            copy=False,
+            pause=False,
+            resume=False,
+        )
         return replace(
             self, status=Status.QUEUED, note="", note_is_error=False, percent=None, progress=NOTHING,
-            actions=none, retrying=True, cancelling=False, due_at=None, retries_by_itself=False,
+            actions=none, retrying=True, cancelling=False, paused=False, due_at=None, retries_by_itself=False,
         )  # fmt: skip
 
 
@@ -74,6 +85,7 @@ def job_view(job: Job, kind: JobKind | None, actions: Actions) -> JobView:
         created_at=job.created_at,
         actions=actions,
         cancelling=cancelling,
+        paused=_is_paused(job),
         due_at=job.due_at if job.status is Status.SCHEDULED else None,
         retries_by_itself=job.status is Status.SCHEDULED and job.attempt > 1,
     )
@@ -99,6 +111,14 @@ def _note(job: Job) -> str:
     return ""
 
 
+def _is_paused(job: Job) -> bool:
+    return job.paused_at is not None and job.cancel_requested_at is None
+
+
+def _paused(percent: float) -> str:
+    return f"paused · {percent:.0f}%"
+
+
 def _progress(percent: float, step: str | None) -> str:
     return f"{step} · {percent:.0f}%" if step else f"{percent:.0f}%"
 
@@ -106,6 +126,8 @@ def _progress(percent: float, step: str | None) -> str:
 def _progress_of(job: Job, *, cancelling: bool) -> str:
     if cancelling:
         return "cancelling\N{HORIZONTAL ELLIPSIS}"
+    if _is_paused(job):
+        return _paused(job.progress)
     if job.status is Status.RUNNING:
         return _progress(job.progress, job.step)
     took = wording.span(job.started_at, job.finished_at) if job.status in TERMINAL else None

@@ -9,7 +9,7 @@ from nicegui.events import KeyEventArguments
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from services import deletion, jobs
+from services import deletion, jobs, pausing
 from services.access import Actor
 from services.errors import JobNotFound, JobReplaced, MulliganError
 from services.feed import Change
@@ -206,6 +206,10 @@ class JobPage(OpenPage):
                 await self._cancel(view)
             case "start" if view.actions.start:
                 await self._start(view)
+            case "pause" if view.actions.pause:
+                await self._pause(view)
+            case "resume" if view.actions.resume:
+                await self._resume(view)
             case "delete" if view.actions.delete:
                 text = f"“{view.title}” and its files are removed. Its credits stay in the ledger."
                 self.confirm.ask(
@@ -231,6 +235,18 @@ class JobPage(OpenPage):
             self._know(await jobs.start_now(self.visit.desk, actor, view.id, version=view.version))
 
         await self.do(work, trouble=f"“{view.title}” waits on.")
+
+    async def _pause(self, view: JobView) -> None:
+        async def work(actor: Actor) -> None:
+            self._know(await pausing.pause(self.visit.desk, actor, view.id))
+
+        await self.do(work, trouble=f"“{view.title}” goes on.")
+
+    async def _resume(self, view: JobView) -> None:
+        async def work(actor: Actor) -> None:
+            self._know(await pausing.resume(self.visit.desk, actor, view.id))
+
+        await self.do(work, trouble=f"“{view.title}” is still paused.")
 
     async def _delete(self) -> None:
         async def work(actor: Actor) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,17 +14,21 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import batch_walk, jobs, submission
+from services import batch_chunk, batch_walk, jobs, lifecycle, pausing, submission
 from services.access import Actor
-from services.batch import start
+from services.batch import Trial, start
 from services.batch_match import Selection
+from services.batch_trial import Tally, tally
 from services.desk import Desk
+from services.errors import NotRetryable
 from services.kinds import load_kinds
+from services.lifecycle import Claim
 from services.models import Artifact, Attempt, Batch, Job
 from services.retry import retry
 from services.vocabulary import ACTIVE, TERMINAL, Status, Trigger
-from tasks.kinds import batch_retry
+from tasks.kinds import batch as batch_kinds
 from tests.support.batches import ended_jobs, money, new_attempts
+from tests.support.batches import walk as walk_as_test
 from tests.support.desks import a_person, open_desk
 from tests.support.waiting import eventually
 from tests.support.workers import KINDS, a_worker, a_worker_process
@@ -34,7 +39,7 @@ FAILED = Selection(status=[Status.FAILED])
 @pytest.fixture
 async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
     names = ("test.", "system.")
-    kinds = [k for k in load_kinds([KINDS, "tasks.kinds.batch_retry"]) if k.name.startswith(names)]
+    kinds = [k for k in load_kinds([KINDS, "tasks.kinds.batch"]) if k.name.startswith(names)]
     async with open_desk(database_url, redis_url, tmp_path, *kinds, lease_seconds=3) as desk:
         yield desk
 
@@ -147,8 +152,8 @@ class TestCancel:
             await asyncio.sleep(0.05)
             await tell(*args)
 
-        monkeypatch.setattr(batch_walk, "CHUNK", 50)
-        monkeypatch.setattr(batch_retry, "tell", slowly)
+        monkeypatch.setattr(batch_chunk, "CHUNK", 50)
+        monkeypatch.setattr(batch_kinds, "tell", slowly)
 
     async def test_it_stops_at_the_end_of_a_chunk_and_can_go_on(self, desk: Desk, tmp_path: Path) -> None:
         dana = await a_person(desk)
@@ -176,6 +181,123 @@ class TestCancel:
         assert ended.result["skipped"] == {"retry_limit_reached": 20}
         assert sum((await new_attempts(desk, ids)).values()) == 900
         assert len(await skipped_csv(desk, ended, tmp_path)) == 20
+
+
+class TestTrial:
+    """`test.flaky` recovers where its flag is there."""
+
+    async def test_a_canary_that_recovers_lets_the_rest_follow(self, desk: Desk, tmp_path: Path) -> None:
+        dana = await a_person(desk)
+        ids = await ended_jobs(desk, dana, 40, "test.flaky", args={"flag": str(tmp_path)})
+        limited = await ended_jobs(desk, dana, 2, "test.flaky", retry_count=1, max_retries=1)
+        async with a_worker(desk.settings):
+            batch = await start(desk, dana, Selection(ids=[*limited, *ids]), trial=Trial(canary=5))
+            ended = await over(desk, batch.id)
+            await all_over(desk, dana)
+        assert ended.result
+        assert (ended.result["retried"], ended.result["skipped"]) == (40, {"retry_limit_reached": 2})
+        assert "stopped" not in ended.result
+        async with desk.db.read() as session:
+            queued = sa.select(col(Attempt.queued_at)).where(col(Attempt.batch_id) == batch.id)
+            first = sa.select(sa.func.max(col(Attempt.finished_at))).where(col(Attempt.job_id).in_(ids[:5]))
+            finished = await session.scalar(first)
+            times = (await session.scalars(queued)).all()
+        assert finished
+        assert len([time for time in times if time < finished]) == 5, "only then the others"
+
+    async def test_a_canary_that_fails_stops_it_and_a_person_may_go_on(
+        self, desk: Desk, tmp_path: Path
+    ) -> None:
+        dana = await a_person(desk)
+        ids = await ended_jobs(desk, dana, 30, "test.flaky", args={"flag": str(tmp_path / "flag")})
+        async with a_worker(desk.settings):
+            batch = await start(desk, dana, FAILED, trial=Trial(canary=3))
+            ended = await over(desk, batch.id)
+            assert (ended.status, ended.output_attempt) == (Status.COMPLETED, 1)
+            assert ended.result == {
+                "matched": 30, "retried": 3, "skipped": {"stopped": 27}, "failed": 0, "expected": 30, "cost": 0,
+                "stopped": "None of the first 3 recovered.",
+            }  # fmt: skip
+            assert jobs.actions(desk, dana, ended).retry
+            (tmp_path / "flag").touch()
+            await retry(desk, dana, batch.id)
+            ended = await over(desk, batch.id)
+            await all_over(desk, dana)
+        assert ended.result
+        assert (ended.result["retried"], ended.result["skipped"]) == (30, {})
+        assert await new_attempts(desk, ids) == dict.fromkeys(ids, 1)
+        assert not jobs.actions(desk, dana, ended).retry, "nothing is left"
+        with pytest.raises(NotRetryable):
+            await retry(desk, dana, batch.id)
+
+    async def test_too_many_failures_on_the_way_stop_it(
+        self, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(batch_chunk, "CHUNK", 25)
+        monkeypatch.setattr(batch_kinds, "_TALLY_SECONDS", 0)
+        tell = batch_walk.tell
+
+        async def until_all_have_ended(desk: Desk, advanced: batch_walk.Advance) -> None:
+            await tell(desk, advanced)
+
+            async def none_is_left() -> bool:
+                return (await tally(desk, advanced.batch.job_id)).failed >= advanced.batch.retried
+
+            await eventually(none_is_left, 30)
+
+        monkeypatch.setattr(batch_kinds, "tell", until_all_have_ended)
+        dana = await a_person(desk)
+        await ended_jobs(desk, dana, 400, "test.flaky", args={"flag": str(tmp_path / "flag")})
+        async with a_worker(desk.settings):
+            batch = await start(desk, dana, FAILED, trial=Trial(stop_at=0.5))
+            ended = await over(desk, batch.id)
+        assert ended.result
+        assert re.fullmatch(
+            r"\d+ of \d+ retries failed \(100%\); it stops beyond 50%\.", ended.result["stopped"]
+        )
+        assert ended.result["retried"] + ended.result["skipped"]["stopped"] == 400
+        assert ended.result["retried"] <= 100
+
+    async def test_an_interrupted_run_that_goes_on_is_no_failure(self, desk: Desk, tmp_path: Path) -> None:
+        dana = await a_person(desk)
+        (job_id,) = await ended_jobs(desk, dana, 1, "test.flaky")
+        batch = await start(desk, dana, Selection(ids=[job_id]))
+        await walk_as_test(desk, batch)
+        key = Claim(job_id, 2)
+        async with desk.db.write() as session:
+            await lifecycle.claim(session, [key], "w", 60)
+            await lifecycle.hand_back(session, [key], "w")
+        assert await tally(desk, batch.id) == Tally(recovered=0, failed=0, unended=1)
+
+
+async def test_it_is_paused_and_resumed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_chunk, "CHUNK", 10)
+    tell = batch_walk.tell
+
+    async def slowly(*args: Any) -> None:
+        await asyncio.sleep(0.1)
+        await tell(*args)
+
+    monkeypatch.setattr(batch_kinds, "tell", slowly)
+    dana = await a_person(desk)
+    ids = await ended_jobs(desk, dana, 600, "test.noop")
+    async with a_worker(desk.settings):
+        batch = await start(desk, dana, FAILED)
+        await begun(desk, batch)
+        await pausing.pause(desk, dana, batch.id)
+
+        async def stands_still() -> bool:
+            before = await chunks(desk, batch.id)
+            await asyncio.sleep(0.6)
+            return await chunks(desk, batch.id) == before
+
+        await eventually(stands_still, 20)
+        assert await chunks(desk, batch.id) < 60
+        await pausing.resume(desk, dana, batch.id)
+        ended = await over(desk, batch.id)
+    assert ended.result
+    assert ended.result["retried"] == 600
+    assert await new_attempts(desk, ids) == dict.fromkeys(ids, 1)
 
 
 class TestWhoGoesFirst:
