@@ -59,6 +59,7 @@ class JobHead:
             busy=RETRYING if view.retrying else None,
             icon="replay",
         )
+        self._retry.put(title=view.retry_hint)
         self._download.dress("btn download" if view.actions.download else "hidden")
         self._download.put(href=f"/jobs/{view.id}/download")
         self.progress(view)

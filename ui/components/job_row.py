@@ -113,6 +113,8 @@ class JobRow:
     def _show_buttons(self, view: JobView) -> None:
         retry = view.actions.retry or view.retrying
         self._button("retry", shown=retry, busy=RETRYING if view.retrying else None)
+        if retry:
+            self._buttons["retry"].put(title=view.retry_hint)
         cancel = view.actions.cancel or view.cancelling
         self._button("cancel", shown=cancel, busy=CANCELLING if view.cancelling else None)
         self._button("download", shown=view.actions.download, busy=None)

@@ -12,6 +12,7 @@ from ui.components import wording
 
 NOTHING = "\N{EM DASH}"
 _NOTE_LIMIT = 240
+_AGAIN = "Re-queue this completed job and run it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class JobView:
     """When a scheduled job starts."""
     retries_by_itself: bool = False
     """It has failed, and waits for an automatic retry."""
+
+    @property
+    def retry_hint(self) -> str | None:
+        """What Retry means where nothing went wrong."""
+        return _AGAIN if self.status is Status.COMPLETED and self.actions.retry else None
 
     def with_progress(self, percent: float, step: str | None) -> "JobView":
         """The same row, further on."""
