@@ -74,6 +74,11 @@ class Actor:
         return self.role is not Role.VIEWER
 
     @property
+    def operates(self) -> bool:
+        """Whether the whole workspace's jobs are theirs to look after."""
+        return self.role in {Role.ADMIN, Role.OPERATOR}
+
+    @property
     def is_admin(self) -> bool:
         """Whether members, credits and settings are theirs to change."""
         return self.role is Role.ADMIN
@@ -101,6 +106,11 @@ class Actor:
     def require_overview(self) -> None:
         """Raises Forbidden for a member, who sees only their own."""
         if not self.sees_all_jobs:
+            raise Forbidden(role=self.role)
+
+    def require_operator(self) -> None:
+        """Raises Forbidden for everyone but operators and admins."""
+        if not self.operates:
             raise Forbidden(role=self.role)
 
     def require_admin(self) -> None:

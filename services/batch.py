@@ -4,14 +4,14 @@ The job is walked through by `services/batch_walk.py` in a worker: `docs/feature
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import audit, lifecycle
+from services import audit, lifecycle, switches
 from services import credits as ledger
 from services.access import Actor
 from services.batch_actions import ACTIONS, ActionRules
@@ -22,7 +22,7 @@ from services.desk import Desk
 from services.errors import InsufficientCredits, Invalid, JobNotFound, RetriesDisabled
 from services.feed import Change
 from services.ids import new_id
-from services.models import Batch, Job
+from services.models import Batch, Job, Switch
 from services.submission import ring
 from services.vocabulary import BatchAction
 
@@ -86,13 +86,14 @@ async def preview(
         balance = await ledger.balance_of(session, actor.workspace_id)
         few = sa.select(col(Job.id), *STANDING).where(*match, col(Job.kind).in_(checked))
         rows = (await session.execute(few.limit(_CHECKED_IN_PREVIEW + 1))).all() if checked else []
+        off = await switches.of_workspace(session, actor.workspace_id)
     if len(rows) > _CHECKED_IN_PREVIEW:
-        return _preview(desk, rules, selection, groups, balance)
+        return _preview(desk, rules, selection, groups, balance, off)
     standings = {row[0]: Standing(*row[1:]) for row in rows}
-    allowed = [job_id for job_id, standing in standings.items() if rules.refusal(desk, standing) is None]
+    allowed = [job_id for job_id, standing in standings.items() if rules.refusal(desk, standing, off) is None]
     against = await check_many(desk, actor, allowed)
     refused = [(standings[job_id], verdict.code) for job_id, verdict in against.items()]
-    return _preview(desk, rules, selection, groups, balance, refused, checked=True)
+    return _preview(desk, rules, selection, groups, balance, off, refused, checked=True)
 
 
 async def start(
@@ -125,7 +126,10 @@ async def start(
     async def work(session: AsyncSession) -> Job:
         groups = await _groups(session, match)
         balance = await ledger.balance_of(session, actor.workspace_id)
-        seen = _preview(desk, rules, selection, groups, balance)
+        off = await switches.of_workspace(session, actor.workspace_id)
+        if action is BatchAction.RETRY and (all_off := switches.among(off, "")):
+            raise switches.disabled(all_off)
+        seen = _preview(desk, rules, selection, groups, balance, off)
         await lifecycle.create(session, job, actor.name)
         await session.flush()
         batch = Batch(
@@ -155,6 +159,7 @@ def _preview(
     selection: Selection,
     groups: Iterable[Group],
     balance: int,
+    off: Sequence[Switch],
     refused: Iterable[tuple[Standing, str]] = (),
     *,
     checked: bool = False,
@@ -163,7 +168,7 @@ def _preview(
     skipped: Counter[str] = Counter()
     may: Counter[Standing] = Counter()
     for standing, count in groups:
-        if error := rules.refusal(desk, standing):
+        if error := rules.refusal(desk, standing, off):
             skipped[error.code] += count
         else:
             may[standing] += count

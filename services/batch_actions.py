@@ -19,7 +19,7 @@ from services.errors import MulliganError, NotActive, NotDeletable, QueueUnavail
 from services.feed import Change
 from services.jobs import RETRY_TAKEN_BACK, take_back_retry
 from services.lifecycle import Candidate
-from services.models import Batch, Job
+from services.models import Batch, Job, Switch
 from services.queue import Doorbell
 from services.vocabulary import ACTIVE, TERMINAL, BatchAction, Priority, Status
 
@@ -54,8 +54,8 @@ class ActionRules:
     """What it says it does, before the words of the selection."""
     done: str
     """How the result names the jobs that it was done to."""
-    refusal: Callable[[Desk, Standing], MulliganError | None]
-    """Why a job is left alone, as far as the database alone can tell."""
+    refusal: Callable[[Desk, Standing, Sequence[Switch]], MulliganError | None]
+    """Why a job is left alone, as far as the database alone can tell, and what is switched off in the workspace."""
     carry_out: Callable[[Work], Awaitable[Done]]
     """In the chunk's transaction. Raises InsufficientCredits where the balance was not enough after all."""
     afterwards: Callable[[Desk, Done], Awaitable[None]]
@@ -97,7 +97,7 @@ async def _ring(desk: Desk, done: Done) -> None:
 # --- cancel -----------------------------------------------------------------------------------------------------------
 
 
-def _not_to_cancel(_desk: Desk, job: Standing) -> MulliganError | None:
+def _not_to_cancel(_desk: Desk, job: Standing, _off: Sequence[Switch]) -> MulliganError | None:
     return None if job.status in ACTIVE else NotActive(current=job.status)
 
 
@@ -129,7 +129,7 @@ async def _retries_that_wait(session: AsyncSession, jobs: Sequence[Candidate]) -
 # --- delete -----------------------------------------------------------------------------------------------------------
 
 
-def _not_to_delete(_desk: Desk, job: Standing) -> MulliganError | None:
+def _not_to_delete(_desk: Desk, job: Standing, _off: Sequence[Switch]) -> MulliganError | None:
     return None if job.status in TERMINAL else NotDeletable(current=job.status)
 
 

@@ -1,6 +1,6 @@
 """A chunk of a batch: the next jobs of the match, by key, and what is to become of each of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services import switches
 from services.access import Actor
 from services.batch_actions import ACTIONS
 from services.batch_checks import check_many
@@ -17,7 +18,7 @@ from services.batch_match import STANDING, Selection, Standing, matching
 from services.desk import Desk
 from services.errors import Conflict, Forbidden, JobNotFound, MulliganError
 from services.lifecycle import Candidate
-from services.models import Batch, Job, Membership, User, Workspace
+from services.models import Batch, Job, Membership, Switch, User, Workspace
 from services.vocabulary import Status
 
 CHUNK = 1_000
@@ -60,6 +61,8 @@ class Chunk:
     to_check: list[UUID] = field(default_factory=list)
     """Of the chosen, those with checks that need I/O."""
     skips: list[Skip] = field(default_factory=list)
+    off: Sequence[Switch] = ()
+    """What is switched off in the workspace."""
     one_by_one: int = 0
     """How many of the chosen take statements of their own."""
 
@@ -107,7 +110,8 @@ async def _found(
     if after:
         query = query.where(col(Job.rank) > after)
     rows = _as_rows(await session.execute(query.order_by(col(Job.rank)).limit(CHUNK)))
-    chunk = Chunk(actor, after, is_last=len(rows) < CHUNK, most=missing_of_canary(batch))
+    off = await switches.of_workspace(session, actor.workspace_id)
+    chunk = Chunk(actor, after, is_last=len(rows) < CHUNK, most=missing_of_canary(batch), off=off)
     decide = _Decide(desk, batch, chunk)
     for row in rows:
         if chunk.is_full:
@@ -131,7 +135,8 @@ async def _chosen(
     these = ids[:CHUNK]
     query = _rows(col(Job.id)).where(*matching(actor, Selection(ids=these)))
     rows = {row.id: row for row in _as_rows(await session.execute(query))} if these else {}
-    chunk = Chunk(actor, after, is_last=len(ids) <= CHUNK, most=missing_of_canary(batch))
+    off = await switches.of_workspace(session, actor.workspace_id)
+    chunk = Chunk(actor, after, is_last=len(ids) <= CHUNK, most=missing_of_canary(batch), off=off)
     decide, not_found = _Decide(desk, batch, chunk), JobNotFound()
     for job_id in these:
         if chunk.is_full:
@@ -214,7 +219,7 @@ class _Decide:
     def _decide(self, standing: Standing) -> MulliganError | tuple[bool, int, bool, bool]:
         """Why not; or whether it counts, what it costs, whether it is checked, whether it takes its own statements."""
         rules, desk = self._rules, self._desk
-        return rules.refusal(desk, standing) or (
+        return rules.refusal(desk, standing, self._chunk.off) or (
             rules.counts(desk, standing),
             rules.cost(desk, standing),
             rules.has_checks(desk, standing.kind),

@@ -1,5 +1,6 @@
 """Which jobs a batch is about, and which of them may be retried as far as the database alone can tell."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -11,9 +12,10 @@ from sqlmodel import col
 from services.access import Actor
 from services.desk import Desk
 from services.errors import Invalid, MulliganError, RetriesDisabled, RetryLimitReached
-from services.models import Job
+from services.models import Job, Switch
 from services.retry_plan import wrong_status
 from services.search import conditions
+from services.switches import among, disabled
 from services.vocabulary import Status
 
 MOST_IDS = 1_000
@@ -74,13 +76,18 @@ def matching(actor: Actor, selection: Selection, at: datetime | None = None) -> 
     return matching
 
 
-def refusal(desk: Desk, job: Standing) -> MulliganError | None:
-    """Why a job may not be retried, in the plan's words; None where nothing speaks against it but checks with I/O."""
+def refusal(desk: Desk, job: Standing, off: Sequence[Switch]) -> MulliganError | None:
+    """Why a job may not be retried, in the plan's words; None where nothing speaks against it but checks with I/O.
+
+    `off` is what is switched off in the workspace.
+    """
     kind = desk.kinds.get(job.kind)
     if kind is None:
         return Invalid(f"There is no kind {job.kind!r} here any more.")
     if not desk.settings.retries_enabled:
         return RetriesDisabled()
+    if switch := among(off, job.kind):
+        return disabled(switch)
     if job.status not in kind.policy.statuses:
         return wrong_status(job.status, kind.policy)
     limit = kind.policy.limit if job.max_retries is None else job.max_retries

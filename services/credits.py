@@ -71,7 +71,7 @@ async def post(
 async def refund_unused(
     session: AsyncSession, job: Job, by: str | None, note: str = "Cancelled before it ran."
 ) -> None:
-    """Gives back what a retry cost that was cancelled, or taken back, before any worker had it."""
+    """Gives back what a retry cost that ended before any worker had it."""
     attempt = await session.get(Attempt, (job.id, job.attempt), populate_existing=True)
     if attempt is None or not attempt.cost or attempt.started_at is not None:
         return

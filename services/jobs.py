@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import audit, lifecycle, lineage
+from services import audit, lifecycle, lineage, switches
 from services import credits as ledger
 from services.access import Actor
 from services.desk import Desk
@@ -252,6 +252,7 @@ async def start_now(desk: Desk, actor: Actor, job_id: UUID, *, version: int | No
     Raises:
         JobNotFound, Forbidden: not there, or not the actor's to change.
         Conflict: the job does not wait for a time, or is not at `version` any more.
+        RetriesDisabled: it waits for a retry, and they are switched off.
     """
 
     async def work(session: AsyncSession) -> Job:
@@ -259,6 +260,8 @@ async def start_now(desk: Desk, actor: Actor, job_id: UUID, *, version: int | No
         actor.require_change()
         if job.status is not Status.SCHEDULED or (version is not None and version != job.version):
             raise Conflict(current=job.status, version=job.version)
+        if switches.concern(job):
+            await switches.require_on(session, job)
         changed = await (lifecycle.look_now if job.waits_for else lifecycle.start_now)(session, job)
         audit.record(session, actor, "job.start_now", job_id)
         return changed

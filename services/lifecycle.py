@@ -4,7 +4,7 @@ People are guarded by `version`, workers by `attempt` and `worker`; no row means
 function works inside the caller's transaction and does nothing outside it: rings and publications come after commit.
 
     scheduled ──due──▶ queued ──claim──▶ running ──finish──▶ completed | failed | timeout | cancelled
-        ▲                ▲  ▲               │
+        ▲                ▲  ▲    └─stuck─▶ failed (an operator)
         │                │  └──rescue───────┤ (handed back, or its lease ran out)
         ├── run_at       └──retry── failed, timeout, … (as the kind's policy says)
         └── retry later, by a person or by itself; taken back, it is again as it had ended
@@ -25,10 +25,21 @@ from services.database import db_now, rows_json
 from services.errors import Conflict, JobNotFound
 from services.failures import Failure
 from services.feed import Change
-from services.models import Attempt, Job, Step, now, words
+from services.models import Attempt, Job, Step, Switch, now
+from services.models import is_now as _is
 from services.queue import Doorbell
 from services.statements import Statements, statements
-from services.vocabulary import PAUSABLE, RETRIES, WAITING, FailureType, Priority, Status, StepStatus, Trigger
+from services.vocabulary import (
+    PAUSABLE,
+    RETRIES,
+    RETRIES_SWITCH,
+    WAITING,
+    FailureType,
+    Priority,
+    Status,
+    StepStatus,
+    Trigger,
+)
 
 FIRST_KICK_AGAIN_SECONDS = 10
 FIRST_LOOK_AGAIN_SECONDS = 10
@@ -177,7 +188,7 @@ async def retry_later(session: AsyncSession, waits: Mapping[Claim, float]) -> di
     """Schedules automatic retries, so many seconds from now, of attempts that have just failed, with their checkpoints.
 
     The error stays on the job until the retry begins, so that people see what it waits for. A job that somebody
-    wanted cancelled stays as it ended, and is left out of the answer.
+    wanted cancelled, or whose retries are switched off, stays as it ended, and is left out of the answer.
     """
     texts = _statements(session)
     rows = rows_json({"id": c.job_id, "attempt": c.attempt, "wait": wait} for c, wait in waits.items())
@@ -266,7 +277,7 @@ async def chores(session: AsyncSession, kinds: Sequence[str], limited: Collectio
     The doorbells of `limited` kinds are forgotten where no slot is free: whatever waits may need another.
     """
     looks = (
-        (_is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None)),
+        (_is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None), _may_start()),
         (_is(Status.RUNNING), col(Job.lease_expires_at) < db_now()),
         *(
             (_is(Status.QUEUED), *((col(Job.kind) == kind,) if kind in limited else _unclaimed(kind)))
@@ -302,20 +313,33 @@ async def expire(session: AsyncSession, job: Job, failure: Failure, *, rescue: b
 
 
 async def queue_due(session: AsyncSession) -> list[Job]:
-    """Queues scheduled jobs whose time has come, but for those that wait for something else than a time."""
-    due = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None)
+    """Queues scheduled jobs whose time has come, but for those that wait for something else than a time.
+
+    Retries wait on while they are switched off.
+    """
+    due = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None), _may_start()
     return await _begin(session, col(Job.id).in_(_batch(*due, order=col(Job.due_at))))
 
 
 async def is_awaited(session: AsyncSession) -> bool:
     """Whether it is time to look again for what some retry waits for."""
-    awaited = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_not(None)
+    awaited = (
+        _is(Status.SCHEDULED),
+        col(Job.due_at) <= db_now(),
+        col(Job.waits_for).is_not(None),
+        _may_start(),
+    )
     return bool((await session.execute(sa.select(sa.exists().where(*awaited)))).scalar())
 
 
 async def take_looks(session: AsyncSession, most: int) -> list[Job]:
     """Retries that wait for something, each marked as looked at; twice as long until the next look, up to 5 min."""
-    awaited = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_not(None)
+    awaited = (
+        _is(Status.SCHEDULED),
+        col(Job.due_at) <= db_now(),
+        col(Job.waits_for).is_not(None),
+        _may_start(),
+    )
     taken = _batch(*awaited, order=col(Job.due_at), most=most)
     jobs = (await session.scalars(sa.select(Job).where(col(Job.id).in_(taken)))).all()
     for looks in {job.kicks for job in jobs}:
@@ -743,6 +767,32 @@ async def resume(session: AsyncSession, job: Job) -> Job:
     return await _flag_pause(session, job, col(Job.paused_at).is_not(None), None)
 
 
+async def fail_stuck(session: AsyncSession, job: Job, failure: Failure) -> Job:
+    """Ends an attempt that no worker has taken.
+
+    Raises:
+        Conflict: the job is no longer as it was read; a worker may have it by now.
+    """
+    said = {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
+    said |= {"fingerprint": failure.fingerprint}
+    change = (
+        sa.update(Job)
+        .where(
+            col(Job.id) == job.id,
+            col(Job.version) == job.version,
+            col(Job.attempt) == job.attempt,
+            col(Job.status) == Status.QUEUED,
+        )
+        .values(status=Status.FAILED, finished_at=db_now(), kick_due_at=None, **said, **_moved())
+        .returning(Job)
+    )
+    ended = await _changed(session, change)
+    if ended is None:
+        raise await _conflict(session, job.id)
+    await _set_attempt(session, job.id, job.attempt, status=Status.FAILED, finished_at=db_now(), **said)
+    return ended
+
+
 async def start_now(session: AsyncSession, job: Job) -> Job:
     """Queues a scheduled job before its time.
 
@@ -986,9 +1036,15 @@ async def keep_steps(session: AsyncSession, old: Claim, new: Claim, before: str 
     return kept
 
 
-def _is(status: Status) -> sa.ColumnElement[bool]:
-    """The condition with the word in the statement's text: a bound parameter would hide the partial index."""
-    return col(Job.status) == sa.bindparam(None, status, type_=words(Status), literal_execute=True)
+def _may_start() -> sa.ColumnElement[bool]:
+    """A first attempt, or a retry where no operator has switched retries off."""
+    off = sa.exists().where(
+        col(Switch.workspace_id) == col(Job.workspace_id),
+        col(Switch.name) == RETRIES_SWITCH,
+        sa.or_(col(Switch.kind) == "", col(Switch.kind) == col(Job.kind)),
+    )
+    is_first = sa.and_(col(Job.attempt) == 1, col(Job.replaces).is_(None))
+    return is_first | ~off
 
 
 def _unclaimed(kind: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import audit, lifecycle
+from services import audit, lifecycle, switches
 from services import credits as ledger
 from services.access import Actor
 from services.desk import Desk
@@ -134,6 +134,7 @@ async def _requeue(
     before = await find_job(session, actor, plan.job_id)
     if before.version != plan.version:
         raise Conflict(current=before.status, version=before.version)
+    await switches.require_on(session, before)
     decided = lifecycle.Requeue(
         before=before,
         allowed=policy.statuses,

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import credits as ledger
-from services import lineage
+from services import lineage, switches
 from services.access import Actor
 from services.desk import Desk
 from services.editing import as_edited, edit
@@ -37,7 +37,7 @@ from services.failure_groups import Odds, odds_after
 from services.jobs import find_job
 from services.kinds import JobKind
 from services.lifecycle import Edit, Later
-from services.models import Attempt, Job, Step, Upload
+from services.models import Attempt, Job, Step, Switch, Upload
 from services.policy import Check, CheckResult, RetryDialog, RetryPolicy
 from services.redaction import redact_args
 from services.retry_rate import check_rate
@@ -123,6 +123,8 @@ class _Facts:
     steps: list[Step]
     odds: Odds | None
     upload: Upload | None
+    off: Switch | None = None
+    """What keeps jobs of the kind from being retried."""
     attempts: int = 0
     results: list[CheckResult] = field(default_factory=list)
 
@@ -175,6 +177,7 @@ async def _read(
         steps=list((await session.scalars(steps)).all()),
         odds=await _odds(session, job),
         upload=await session.get(Upload, upload_id) if upload_id else None,
+        off=await switches.off(session, actor.workspace_id, job.kind),
         attempts=attempts,
     )
 
@@ -188,7 +191,7 @@ def _own_checks(desk: Desk, actor: Actor, facts: _Facts) -> list[CheckResult]:
     """The checks that every kind has, from what was read. The transaction enforces each of them again."""
     results = [
         _check_role(actor),
-        _check_enabled(desk),
+        _check_enabled(desk, facts),
         _check_status(facts.job, facts.kind.policy),
         _check_limit(facts),
     ]
@@ -211,9 +214,10 @@ def _check_role(actor: Actor) -> CheckResult:
     return CheckResult("forbidden", actor.may_change, error.message, error=error)
 
 
-def _check_enabled(desk: Desk) -> CheckResult:
-    error = RetriesDisabled()
-    return CheckResult("retries_disabled", desk.settings.retries_enabled, error.message, error=error)
+def _check_enabled(desk: Desk, facts: _Facts) -> CheckResult:
+    error = switches.disabled(facts.off) if facts.off else RetriesDisabled()
+    enabled = desk.settings.retries_enabled and facts.off is None
+    return CheckResult("retries_disabled", enabled, error.message, error=error)
 
 
 def _check_status(job: Job, policy: RetryPolicy) -> CheckResult:

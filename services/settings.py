@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
     upload_days: float = Field(default=1, gt=0, le=3650)
     kick_timeout_seconds: float = Field(default=2, gt=0, le=60)
+    stuck_seconds: float = Field(default=3600, gt=0)
     session_days: int = Field(default=30, ge=1)
     public_url: str | None = None
     trusted_proxies: str = "127.0.0.1"

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.desk import Desk
-from services.models import Job, words
+from services.models import Job
+from services.models import is_now as _is
 from services.queue import Doorbell
 from services.vocabulary import Priority, Status
 
@@ -65,8 +66,3 @@ async def _waiting(session: AsyncSession, kind: str, most: int) -> list[Doorbell
         )
         bells += [Doorbell(row[0], row[1], kind, priority) for row in await session.execute(query)]
     return bells
-
-
-def _is(status: Status) -> sa.ColumnElement[bool]:
-    """The condition with the word in the statement's text: a bound parameter would hide the partial index."""
-    return col(Job.status) == sa.bindparam(None, status, type_=words(Status), literal_execute=True)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.database import UtcDateTime, rows_source
 from services.models import Json, words
-from services.vocabulary import Status
+from services.vocabulary import RETRIES_SWITCH, Status
 
 _ID = {"id": "uuid", "attempt": "integer"}
 _OUTCOME = _ID | {
@@ -156,14 +156,17 @@ def statements(*, is_sqlite: bool) -> Statements:
                 fingerprint = v.fingerprint, traceback = v.traceback, finished_at = {now}
             FROM {outcomes} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"""
         ),
-        # A wish to cancel that came too late to stop the run still stops the next one.
+        # A wish to cancel that came too late to stop the run still stops the next one. Nothing is retried by itself
+        # while retries are switched off.
         schedule=_returning(
             f"""UPDATE job SET status = 'scheduled', attempt = job.attempt + 1, due_at = {later},
                 auto_retry_count = job.auto_retry_count + 1, finished_at = NULL, progress = 0, step = NULL,
                 updated_at = {now}, version = job.version + 1
             FROM {waits}
             WHERE job.id = v.id AND job.attempt = v.attempt AND job.status IN ('failed', 'timeout')
-                AND job.cancel_requested_at IS NULL""",
+                AND job.cancel_requested_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM switch WHERE switch.workspace_id = job.workspace_id
+                    AND switch.name = '{RETRIES_SWITCH}' AND switch.kind IN ('', job.kind))""",
             _CHANGE | {"kind": sa.String(), "fingerprint": sa.String()},
         ),
         schedule_steps=_text(

@@ -21,6 +21,7 @@ from services.models import Job
 from services.models import now as wall_clock
 from services.storable import require_storable
 from services.uploads import input_of
+from services.vocabulary import Priority
 
 _TITLE_LIMIT = 300
 _MOST_RETRIES = 1_000
@@ -35,6 +36,7 @@ async def submit(
     title: str | None = None,
     max_retries: int | None = None,
     run_at: datetime | None = None,
+    priority: Priority = Priority.NORMAL,
     idempotency_key: str | None = None,
 ) -> Job:
     """Makes a job and rings for it. With an idempotency key seen before, the job made then.
@@ -42,11 +44,13 @@ async def submit(
     A queue that does not answer is no error: the job is `queued`, and housekeeping rings when the queue is back.
 
     Raises:
-        Forbidden: the actor is a viewer.
+        Forbidden: the actor is a viewer, or asks for high priority and is neither operator nor admin.
         Invalid: no such kind, arguments that do not fit, a limit or time out of range.
         NotFound: the upload that the arguments name is not there, or not the actor's to see.
     """
     actor.require_change()
+    if priority is Priority.HIGH:
+        actor.require_operator()
     declared = desk.kinds[kind]
     if kind.startswith("system."):
         raise Invalid("system.* jobs are made by Mulligan itself.")
@@ -61,6 +65,7 @@ async def submit(
         id=new_id(), workspace_id=actor.workspace_id, owner_id=actor.user_id, kind=kind, title="",
         args=declared.dump_args(parsed),
         max_retries=max_retries, due_at=run_at if starts_later else None, idempotency_key=idempotency_key,
+        priority=priority,
     )  # fmt: skip
 
     return await make(desk, actor, job, parsed, title)

@@ -44,6 +44,10 @@ RETRIES = frozenset({Trigger.MANUAL, Trigger.AUTO, Trigger.BATCH})
 """Attempts that follow a failure on purpose; a rescue only goes on with what was interrupted."""
 
 
+RETRIES_SWITCH = "retries"
+"""The name of the switch that keeps retries from being accepted and from starting."""
+
+
 class RetryMode(StrEnum):
     """Whether a retry goes on with the same record or puts a new one in its place."""
 

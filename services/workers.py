@@ -39,6 +39,11 @@ async def leave(session: AsyncSession, name: str) -> None:
 
 async def online(desk: Desk) -> list[Worker]:
     """Workers whose heartbeat came within the last 15 s, by name."""
-    query = sa.select(Worker).where(col(Worker.seen_at) > db_now(-_ONLINE_SECONDS)).order_by(col(Worker.name))
     async with desk.db.read() as session:
-        return list((await session.scalars(query)).all())
+        return await read_online(session)
+
+
+async def read_online(session: AsyncSession) -> list[Worker]:
+    """`online`, in the caller's session."""
+    query = sa.select(Worker).where(col(Worker.seen_at) > db_now(-_ONLINE_SECONDS)).order_by(col(Worker.name))
+    return list((await session.scalars(query)).all())

@@ -13,7 +13,7 @@ from services.access import Actor
 from services.desk import Desk
 from services.kinds import load_kinds
 from services.models import Job
-from services.vocabulary import TERMINAL
+from services.vocabulary import TERMINAL, Priority
 from tests.support.desks import a_person, open_desk
 from tests.support.waiting import eventually
 from tests.support.workers import KINDS
@@ -41,9 +41,13 @@ class Bench:
 
     async def submit(self, kind: str, **args: Any) -> Job:
         """A job of a test kind; those that mark know where."""
+        return await self.submit_as(Priority.NORMAL, kind, **args)
+
+    async def submit_as(self, priority: Priority, kind: str, **args: Any) -> Job:
+        """As `submit`, in another lane."""
         if "Marks" in self.desk.kinds[f"test.{kind}"].args_model.__name__:
             args = {"marks": self.marks} | args
-        return await submission.submit(self.desk, self.me, f"test.{kind}", args)
+        return await submission.submit(self.desk, self.me, f"test.{kind}", args, priority=priority)
 
     async def job(self, job_id: UUID) -> Job:
         """The job as it is now."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -212,3 +213,22 @@ async def talks(job: JobContext, args: Marks) -> None:
     await asyncio.sleep(args.seconds)
     if args.seconds:
         raise JobError("on purpose", failure_type="permanent")
+
+
+@job_kind("test.limited", title="Few at a time, everywhere", args=Marks, timeout=60, concurrency=2)
+async def limited(job: JobContext, args: Marks) -> None:
+    """As `test.sleep`, two at a time over all workers."""
+    mark(args, "began", job)
+    await asyncio.sleep(args.seconds)
+    mark(args, "ended", job)
+
+
+@job_kind("test.engine", title="Needs an engine", args=Marks, timeout=60, needs=("steam",))
+async def engine(job: JobContext, args: Marks) -> None:
+    """Begins and ends, where there is steam."""
+    mark(args, "began", job)
+
+
+async def engines() -> dict[str, str | None]:
+    """Steam is where `MULLIGAN_DATA_DIR` has a file of that name."""
+    return {"steam": "1.0" if (Path(os.environ.get("MULLIGAN_DATA_DIR", "")) / "steam").exists() else None}

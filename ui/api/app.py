@@ -13,7 +13,19 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.applications import Starlette
 
 from services.desk import Desk
-from ui.api import account, batches, events, failures, figures, files, health, jobs, kinds, retries
+from ui.api import (
+    account,
+    batches,
+    events,
+    failures,
+    figures,
+    files,
+    health,
+    jobs,
+    kinds,
+    operations,
+    retries,
+)
 from ui.api.caller import SIGNED_IN
 from ui.api.gate import ApiGate
 from ui.api.hub import Hub
@@ -29,7 +41,7 @@ Errors are problem+json (RFC 9457); programs look at `code`."""
 
 _SIGNED_IN_ROUTERS = (
     kinds.router, jobs.router, retries.router, batches.router, files.router, failures.router, figures.router,
-    events.router,
+    operations.router, events.router,
 )  # fmt: skip
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "Refused; `code` says why."},

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from services import workers
 from services.stats import stats
@@ -21,7 +22,8 @@ class WorkerOut(Wire):
     host: str
     pid: int
     version: str
-    engines: dict[str, Any]
+    engines: dict[str, Any] = Field(description="What it has, with the version; null where it is missing.")
+    queues: list[str] = Field(description="What it listens to: the queues of kinds whose engines it has.")
     running: int
     started_at: datetime
     seen_at: datetime

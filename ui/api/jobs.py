@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from services import copying, deletion, job_list, jobs, pausing, submission
 from services.job_list import JobQuery
 from services.vocabulary import Status
+from services.waiting import waiting_reasons
 from ui.api.caller import Caller, JobId, TheDesk
 from ui.api.schemas import JobDetailOut, JobList, JobOut, LogPage, NewJob, Order, VersionedOrder, log_page
 
@@ -30,7 +31,7 @@ async def create_job(
     """Makes a job and queues it."""
     job = await submission.submit(
         desk, actor, order.kind, order.args, title=order.title, max_retries=order.max_retries,
-        run_at=order.run_at, idempotency_key=idempotency_key,
+        run_at=order.run_at, priority=order.priority, idempotency_key=idempotency_key,
     )  # fmt: skip
     return JobOut.of(desk, actor, job, actor.email)
 
@@ -93,7 +94,9 @@ async def list_jobs(desk: TheDesk, actor: Caller, wanted: Annotated[Filter, Quer
 @router.get("/{job_id}")
 async def get_job(desk: TheDesk, actor: Caller, job_id: JobId) -> JobDetailOut:
     """A job with its attempts, steps and files."""
-    return JobDetailOut.of_detail(desk, actor, await jobs.job_detail(desk, actor, job_id))
+    detail = await jobs.job_detail(desk, actor, job_id)
+    reasons = await waiting_reasons(desk, [detail.job])
+    return JobDetailOut.of_detail(desk, actor, detail, reasons.get(job_id))
 
 
 @router.post("/{job_id}/cancel", status_code=202)

@@ -6,9 +6,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from services import workers
 from services.kinds import JobKind
 from services.policy import Check, Price, RetryPolicy
 from services.vocabulary import FailureType, RetryMode, Status
+from services.waiting import why_nobody
 from ui.api.caller import Caller, TheDesk
 from ui.api.retries import DialogOut
 
@@ -73,15 +75,21 @@ class KindOut(BaseModel):
     steps: list[str]
     timeout: float = Field(description="Seconds that a run may take.")
     upload_field: str | None = Field(description="The argument that names the upload.")
+    needs: list[str] = Field(description="Engines that a worker must have.")
+    concurrency: int | None = Field(description="How many run at a time, over all workers.")
+    available: bool = Field(description="Whether a worker that can run it is online.")
+    reason: str | None = Field(description="Why it is not available.")
     retry: PolicyOut
 
     @classmethod
-    def of(cls, kind: JobKind) -> Self:
+    def of(cls, kind: JobKind, concurrency: int | None, unavailable: str | None) -> Self:
         """The kind as data."""
         policy = kind.policy
         return cls(
             name=kind.name, title=kind.title, icon=kind.icon, args_schema=_schema(kind), steps=list(kind.steps),
             timeout=kind.timeout, upload_field=kind.upload_field,
+            needs=list(kind.needs), concurrency=concurrency,
+            available=unavailable is None, reason=unavailable,
             retry=PolicyOut(
                 statuses=[status for status in Status if status in policy.statuses],
                 mode=policy.mode, cost=policy.cost_after(0), price=_price(policy),
@@ -100,7 +108,12 @@ class KindOut(BaseModel):
 @router.get("")
 async def list_kinds(desk: TheDesk, _: Caller) -> list[KindOut]:
     """The kinds, by name. Those that Mulligan itself makes jobs of are not among them."""
-    return [KindOut.of(kind) for kind in desk.kinds if not kind.name.startswith("system.")]
+    online = await workers.online(desk)
+    return [
+        KindOut.of(kind, desk.limits.get(kind.name), why_nobody(online, kind.queue))
+        for kind in desk.kinds
+        if not kind.name.startswith("system.")
+    ]
 
 
 def _price(policy: RetryPolicy) -> PriceOut | None:

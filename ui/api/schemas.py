@@ -11,7 +11,8 @@ from services.desk import Desk
 from services.jobs import Actions, JobDetail, actions
 from services.models import Artifact, Attempt, Job, LogLine, Step
 from services.redaction import redact_args, redact_result
-from services.vocabulary import FailureType, Status, StepStatus, Trigger
+from services.vocabulary import FailureType, Priority, Status, StepStatus, Trigger
+from services.waiting import Waiting
 
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="The job's version that you saw.")]
 
@@ -46,6 +47,7 @@ class NewJob(Order):
     title: str | None = Field(default=None, max_length=300)
     max_retries: int | None = Field(default=None, ge=0, le=1000)
     run_at: Moment | None = Field(default=None, description="Start then; the job is `scheduled` until.")
+    priority: Priority = Field(default=Priority.NORMAL, description="`high` is for operators and admins.")
 
 
 class VersionedOrder(Order):
@@ -86,6 +88,9 @@ class JobOut(BaseModel):
     retry_count: int
     max_retries: int | None
     auto_retry_count: int
+    priority: Priority = Field(
+        description="Which of the waiting jobs are answered first. A batch's retries are `low`."
+    )
     owner: str = Field(description="The email of who submitted it.")
     owner_id: UUID
     workspace: str
@@ -184,6 +189,17 @@ class UploadOut(Wire):
     content_type: str
 
 
+class WaitingOut(Wire):
+    """Why a queued or scheduled job does not run."""
+
+    code: str = Field(
+        description="`in_line`, `no_slot`, `no_engine`, `no_worker`, `not_before`, `waits_for`, `retries_disabled`."
+    )
+    message: str
+    place: int | None = Field(description="In its queue, over all workspaces; 1 is next.")
+    not_before: datetime | None
+
+
 class JobDetailOut(JobOut):
     """A job with its history."""
 
@@ -191,9 +207,10 @@ class JobDetailOut(JobOut):
     steps: list[StepOut]
     artifacts: list[ArtifactOut]
     upload: UploadOut | None
+    waiting: WaitingOut | None
 
     @classmethod
-    def of_detail(cls, desk: Desk, actor: Actor, detail: JobDetail) -> Self:
+    def of_detail(cls, desk: Desk, actor: Actor, detail: JobDetail, waiting: Waiting | None) -> Self:
         """The job as this actor sees it."""
         return cls.model_validate(
             _job_fields(desk, actor, detail.job, detail.owner.email)
@@ -202,6 +219,7 @@ class JobDetailOut(JobOut):
                 "steps": _all(StepOut, detail.steps),
                 "artifacts": _all(ArtifactOut, detail.artifacts),
                 "upload": UploadOut.model_validate(detail.upload) if detail.upload else None,
+                "waiting": WaitingOut.model_validate(waiting) if waiting else None,
             }
         )
 

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from ui.cli import jobs, people, run
+from ui.cli import jobs, operations, people, run
 
 app = typer.Typer(
     name="mulligan",
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 run.add_commands(app)
 jobs.add_commands(app)
+operations.add_commands(app)
 people.add_commands(app)
 
 

@@ -45,6 +45,10 @@ class Client:
         """What POST answers."""
         return self._call("POST", path, json=body or {})
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """What PUT answers."""
+        return self._call("PUT", path, json=body)
+
     def upload(self, path: Path) -> Any:
         """Hands a file in, as it is read."""
         try:

@@ -32,7 +32,7 @@ Ids = Annotated[
 Query = Annotated[str | None, typer.Option("--q", "-q", help="All jobs that this search finds.")]
 Statuses = Annotated[list[str] | None, typer.Option("--status", help="All jobs of it; may be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")]
-_HERE = "http://127.0.0.1:8080"
+HERE = "http://127.0.0.1:8080"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -52,7 +52,7 @@ def list_(
     sort: Annotated[str, typer.Option(help="newest or oldest.")] = "newest",
     limit: Annotated[int, typer.Option(min=1, max=200)] = 25,
     cursor: Annotated[str | None, typer.Option(help="Where the page before ended.")] = None,
-    url: Url = _HERE,
+    url: Url = HERE,
     as_json: Json = False,
 ) -> None:
     """List jobs, newest first."""
@@ -74,7 +74,7 @@ def list_(
 
 
 @jobs.command()
-def show(job_id: JobId, url: Url = _HERE, as_json: Json = False) -> None:
+def show(job_id: JobId, url: Url = HERE, as_json: Json = False) -> None:
     """Show a job with its history."""
     from ui.cli.client import open_client
 
@@ -92,8 +92,11 @@ def submit(
     title: Annotated[str | None, typer.Option()] = None,
     max_retries: Annotated[int | None, typer.Option(min=0)] = None,
     run_at: Annotated[str | None, typer.Option(help="Start then: 2026-11-22T14:05:00Z.")] = None,
+    priority: Annotated[
+        str | None, typer.Option(help="high, normal or low; high is for operators and admins.")
+    ] = None,
     wait: Wait = False,
-    url: Url = _HERE,
+    url: Url = HERE,
     as_json: Json = False,
 ) -> None:
     """Submit a job."""
@@ -107,6 +110,7 @@ def submit(
         if file:
             given[_upload_field(described, kind)] = client.upload(file)["id"]
         order = {"kind": kind, "args": given, "title": title, "max_retries": max_retries, "run_at": run_at}
+        order["priority"] = priority
         job = client.post("/api/jobs", {name: value for name, value in order.items() if value is not None})
         if not as_json and not wait:
             print(job["id"])
@@ -142,7 +146,7 @@ def retry(
     ] = None,
     dry_run: DryRun = False,
     wait: Wait = False,
-    url: Url = _HERE,
+    url: Url = HERE,
     as_json: Json = False,
 ) -> None:
     """Give a job another chance, or many. With --dry-run, the exit code is 1 where it would be refused."""
@@ -204,7 +208,7 @@ def copy(
     args: Annotated[str | None, typer.Option(help="Other arguments, all, as a JSON object.")] = None,
     title: Annotated[str | None, typer.Option()] = None,
     wait: Wait = False,
-    url: Url = _HERE,
+    url: Url = HERE,
     as_json: Json = False,
 ) -> None:
     """Run a job that is over again, as a new job."""
@@ -228,7 +232,7 @@ def cancel(
     status: Statuses = None,
     dry_run: DryRun = False,
     wait: Wait = False,
-    url: Url = _HERE,
+    url: Url = HERE,
     as_json: Json = False,
 ) -> None:
     """Cancel a job, or many. A running one stops within two seconds."""
@@ -258,7 +262,7 @@ def delete(
     status: Statuses = None,
     dry_run: DryRun = False,
     wait: Wait = False,
-    url: Url = _HERE,
+    url: Url = HERE,
     as_json: Json = False,
 ) -> None:
     """Delete jobs that are over, with their files: a batch, also of one."""
@@ -288,13 +292,13 @@ def _batch(path: str, done: str, order: dict[str, Any], *, wait: bool, url: str,
 
 
 @jobs.command()
-def pause(job_id: JobId, url: Url = _HERE, as_json: Json = False) -> None:
+def pause(job_id: JobId, url: Url = HERE, as_json: Json = False) -> None:
     """Ask a job to hold on, where its kind can. It keeps its place and what it has done."""
     _flag(job_id, "pause", "holds on", url=url, as_json=as_json)
 
 
 @jobs.command()
-def resume(job_id: JobId, url: Url = _HERE, as_json: Json = False) -> None:
+def resume(job_id: JobId, url: Url = HERE, as_json: Json = False) -> None:
     """Let a paused job go on."""
     _flag(job_id, "resume", "goes on", url=url, as_json=as_json)
 

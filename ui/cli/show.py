@@ -27,6 +27,8 @@ def job_page(job: dict[str, Any]) -> Iterable[str]:
     yield f"{plain(job['title'])}"
     yield f"  {job['id']}  {plain(job['kind'])}  {_state(job)}  version {job['version']}"
     yield f"  by {plain(job['owner'])}, {age(job['created_at'])} ago"
+    if job["waiting"]:
+        yield f"  waits: {plain(job['waiting']['message'])}"
     if job["error"]:
         yield f"  error: {plain(job['error'])}"
     if job["advice"]:

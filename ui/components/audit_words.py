@@ -14,6 +14,10 @@ _VERBS = {
     "job.stop_retrying": "stopped a waiting retry",
     "job.delete": "deleted a job",
     "batch.retry": "started a batch of retries",
+    "retries.off": "switched retries off",
+    "retries.on": "switched retries on again",
+    "stuck.ring": "rang again for stuck jobs",
+    "stuck.fail": "failed a stuck job",
     "credits.grant": "changed the credits",
     "member.add": "added a member",
 }

@@ -7,7 +7,7 @@ from uuid import UUID
 from services.jobs import JobDetail
 from services.kinds import JobKind
 from services.models import Artifact, LogLine
-from services.vocabulary import FailureType
+from services.vocabulary import FailureType, Priority
 from ui.components import wording
 from ui.components.element import Tag
 from ui.components.job_view import NOTHING, retries
@@ -35,6 +35,8 @@ def draw_details(detail: JobDetail, kind: JobKind | None) -> None:
             _fact("Input", f"{detail.upload.filename} · {wording.size(detail.upload.size)}")
         if job.worker:
             _fact("Worker", job.worker)
+        if job.priority is not Priority.NORMAL:
+            _fact("Priority", str(job.priority))
         if (used := retries(job, kind)) != NOTHING:
             _fact("Retries", used)
         _fact("Cost so far", wording.plural(cost, "credit") if cost else "free")

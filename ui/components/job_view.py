@@ -7,7 +7,8 @@ from uuid import UUID
 from services.jobs import Actions
 from services.kinds import JobKind
 from services.models import Job
-from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
+from services.vocabulary import TERMINAL, UNSUCCESSFUL, WAITING, Status
+from services.waiting import Waiting
 from ui.components import wording
 
 NOTHING = "\N{EM DASH}"
@@ -41,6 +42,8 @@ class JobView:
     """When a scheduled job starts."""
     retries_by_itself: bool = False
     """It has failed, and waits for an automatic retry."""
+    waits: str = ""
+    """Why it waits, where that is more than a time."""
 
     @property
     def retry_hint(self) -> str | None:
@@ -68,12 +71,13 @@ class JobView:
         )
         return replace(
             self, status=Status.QUEUED, note="", note_is_error=False, percent=None, progress=NOTHING,
-            actions=none, retrying=True, cancelling=False, paused=False, due_at=None, retries_by_itself=False,
+            actions=none, retrying=True, cancelling=False, paused=False, due_at=None, retries_by_itself=False, waits="",
         )  # fmt: skip
 
 
-def job_view(job: Job, kind: JobKind | None, actions: Actions) -> JobView:
-    """A job as a row. `kind` is None where this process does not know it."""
+def job_view(job: Job, kind: JobKind | None, actions: Actions, waiting: Waiting | None = None) -> JobView:
+    """A job as a row. `kind` is None where this process does not know it; `waiting` says why it waits."""
+    waits = waiting.message if waiting and waiting.code != "not_before" and job.status in WAITING else ""
     cancelling = job.status is Status.RUNNING and job.cancel_requested_at is not None
     running = job.status is Status.RUNNING
     return JobView(
@@ -83,7 +87,7 @@ def job_view(job: Job, kind: JobKind | None, actions: Actions) -> JobView:
         title=job.title,
         kind=job.kind,
         icon=kind.icon if kind else "extension",
-        note=_note(job),
+        note=_note(job) or waits,
         note_is_error=job.status in UNSUCCESSFUL,
         percent=job.progress if running else None,
         progress=_progress_of(job, cancelling=cancelling),
@@ -94,6 +98,7 @@ def job_view(job: Job, kind: JobKind | None, actions: Actions) -> JobView:
         paused=_is_paused(job),
         due_at=job.due_at if job.status is Status.SCHEDULED else None,
         retries_by_itself=job.status is Status.SCHEDULED and job.attempt > 1,
+        waits=waits,
     )
 
 

@@ -2,19 +2,12 @@
 
 from datetime import datetime
 
+from services.durations import human_duration
+
 
 def duration(seconds: float) -> str:
     """`0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return human_duration(seconds)
 
 
 def span(start: datetime | None, end: datetime | None) -> str | None:

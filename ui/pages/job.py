@@ -17,6 +17,7 @@ from services.jobs import JobDetail
 from services.models import Job
 from services.redaction import redact_args
 from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
+from services.waiting import Waiting, waiting_reasons
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag
 from ui.components.job_facts import Log, draw_details, draw_files
@@ -44,6 +45,7 @@ def install(web: Web) -> None:
             identity = UUID(job_id)
             visit = await enter_for_job(web, request, identity)
             detail = await jobs.job_detail(web.desk, visit.actor, identity)
+            waiting = (await waiting_reasons(web.desk, [detail.job])).get(identity)
         except Unauthenticated:
             return to_sign_in(request)
         except JobReplaced as led:
@@ -53,7 +55,7 @@ def install(web: Web) -> None:
                 "There is no such job here. It may have been deleted, or belong to another workspace."
             )
         ui.page_title(f"{detail.job.title} · Mulligan")
-        page = JobPage(visit, detail)
+        page = JobPage(visit, detail, waiting)
         page.open()
         await page.show_figures()
         return None
@@ -62,10 +64,11 @@ def install(web: Web) -> None:
 class JobPage(OpenPage):
     """A job's sections, each drawn anew only when what it shows has changed."""
 
-    def __init__(self, visit: Visit, detail: JobDetail) -> None:
+    def __init__(self, visit: Visit, detail: JobDetail, waiting: Waiting | None = None) -> None:
         super().__init__(visit, "Jobs")
         self._id = detail.job.id
         self._log_cursor: UUID | None = None
+        self._waiting: Waiting | None = None
         self._reading_log = asyncio.Lock()
         with self.frame.main:
             self._build()
@@ -74,11 +77,12 @@ class JobPage(OpenPage):
             )
             self.confirm = ConfirmDialog()
         ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
-        self._show(detail)
+        self._show(detail, waiting)
 
     def _build(self) -> None:
         self._head = JobHead(self.visit.link("/"), self._on_action)
         self._trouble = Section(classes="trouble-holder")
+        self._waits = Section(classes="waits-holder")
         with Tag("div", classes="job-grid"):
             with Tag("div"):
                 self._outcome = Section()
@@ -94,14 +98,17 @@ class JobPage(OpenPage):
 
     # --- showing ------------------------------------------------------------------------------------------------------
 
-    def _show(self, detail: JobDetail) -> None:
+    def _show(self, detail: JobDetail, waiting: Waiting | None = None) -> None:
         known = self._head.view
         if known and detail.job.version < known.version:
             return  # read before what the page was told meanwhile, which stirs another reading
         if self.retrying.optimism.hides(self._id, detail.job.version):
             return
         job, kind = detail.job, self.visit.desk.kinds.get(detail.job.kind)
-        self._head.show(self._view(job), deletable=jobs.actions(self.visit.desk, self.actor, job).delete)
+        self._waiting = waiting
+        view = self._view(job)
+        self._show_waiting(view.waits)
+        self._head.show(view, deletable=jobs.actions(self.visit.desk, self.actor, job).delete)
         self._show_trouble(job)
         views = step_views(kind.steps if kind else (), detail.steps, job.status)
         self._steps.show(tuple(views), lambda: draw_steps(views), visible=bool(views))
@@ -127,9 +134,15 @@ class JobPage(OpenPage):
             (broken, job.status, job.error, job.advice), lambda: _draw_trouble(job), visible=broken
         )
 
+    def _show_waiting(self, waits: str) -> None:
+        self._waits.show(waits, lambda: _draw_waiting(waits), visible=bool(waits))
+
     def _view(self, job: Job) -> JobView:
         return job_view(
-            job, self.visit.desk.kinds.get(job.kind), jobs.actions(self.visit.desk, self.actor, job)
+            job,
+            self.visit.desk.kinds.get(job.kind),
+            jobs.actions(self.visit.desk, self.actor, job),
+            self._waiting,
         )
 
     # --- live ---------------------------------------------------------------------------------------------------------
@@ -168,6 +181,7 @@ class JobPage(OpenPage):
             return
         try:
             detail = await jobs.job_detail(self.visit.desk, self.actor, self._id)
+            waiting = (await waiting_reasons(self.visit.desk, [detail.job])).get(self._id)
         except JobReplaced as led:
             found = await jobs.read_jobs(self.visit.desk, self.actor, [led.data["replaced_by"]])
             for job in found:
@@ -178,7 +192,7 @@ class JobPage(OpenPage):
             return
         if self.ended:
             return
-        self._show(detail)
+        self._show(detail, waiting)
         await self._read_log()
 
     async def _read_log(self) -> None:
@@ -260,6 +274,7 @@ class JobPage(OpenPage):
     def _hope(self, job_id: UUID) -> None:  # noqa: ARG002 - there is only one here
         if self._head.view:
             self._head.show(self._head.view.while_retrying(), deletable=False)
+            self._show_waiting("")
             self._trouble.show(None, lambda: None, visible=False)
 
     def _know(self, job: Job) -> None:
@@ -272,6 +287,7 @@ class JobPage(OpenPage):
         if view and new.status is not view.status:
             self.frame.announce(f"{job.title}: {STATUS_LOOKS[job.status].label}")
         self._head.show(new, deletable=job.status in TERMINAL and new.actions.delete)
+        self._show_waiting(new.waits)
         self._show_trouble(job)
 
     async def _reread_job(self, job_id: UUID) -> None:  # noqa: ARG002 - there is only one here
@@ -303,6 +319,10 @@ def _draw_trouble(job: Job) -> None:
         Tag("div", job.error, "err")
         if job.advice:
             Tag("p", job.advice, "advice")
+
+
+def _draw_waiting(waits: str) -> None:
+    Tag("p", waits, "waits", data_icon="hourglass_empty")
 
 
 def _draw_tree(value: object) -> None:

@@ -12,11 +12,13 @@ from starlette.responses import Response
 
 from services import job_list, jobs
 from services.access import Actor
+from services.desk import Desk
 from services.errors import Invalid, MulliganError, NotFound
 from services.feed import Change
-from services.job_list import JobPage
+from services.job_list import JobPage, JobQuery
 from services.models import Job
 from services.vocabulary import Status
+from services.waiting import Waiting, waiting_reasons
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.job_row import Action, JobRow
 from ui.components.job_view import JobView, job_view
@@ -59,6 +61,7 @@ class JobsPage(OpenPage):
         super().__init__(visit, "Jobs")
         self.address = address
         self._page: JobPage | None = None
+        self._waits: Mapping[UUID, Waiting] = {}
         self._turn = 0
         self._asked = 0
         self._answered = 0
@@ -124,12 +127,14 @@ class JobsPage(OpenPage):
         counted = address.change(status=None, sort="newest").query
         # Words may mean another thing for another person: owner:me.
         who = actor.user_id if address.q else None
-        return await asyncio.gather(
-            self.read_shared("list", listed, who, load=lambda: job_list.list_jobs(desk, actor, listed)),
+        (page, waits), counts = await asyncio.gather(
+            self.read_shared("list", listed, who, load=lambda: _list_jobs(desk, actor, listed)),
             self.read_shared(
                 "counts", counted, who, load=lambda: job_list.count_by_status(desk, actor, counted)
             ),
         )
+        self._waits = waits
+        return page, counts
 
     async def refresh(self) -> None:
         """Reads anew. What is looked at changes where it stands; what is new waits where it would shift the page."""
@@ -197,7 +202,10 @@ class JobsPage(OpenPage):
             if is_older or self.retrying.optimism.hides(job.id, job.version):
                 return row.view
         return job_view(
-            job, self.visit.desk.kinds.get(job.kind), jobs.actions(self.visit.desk, self.actor, job)
+            job,
+            self.visit.desk.kinds.get(job.kind),
+            jobs.actions(self.visit.desk, self.actor, job),
+            self._waits.get(job.id),
         )
 
     def _is_looked_at(self) -> bool:
@@ -332,3 +340,9 @@ class JobsPage(OpenPage):
     def _current(self) -> JobRow | None:
         rows = list(self.parts.table.rows())
         return rows[self._cursor] if 0 <= self._cursor < len(rows) else None
+
+
+async def _list_jobs(desk: Desk, actor: Actor, query: JobQuery) -> tuple[JobPage, Mapping[UUID, Waiting]]:
+    """A page of jobs, and why those wait that do."""
+    page = await job_list.list_jobs(desk, actor, query)
+    return page, await waiting_reasons(desk, page.items)
