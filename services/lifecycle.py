@@ -25,7 +25,7 @@ from services.database import db_now, rows_json
 from services.errors import Conflict, JobNotFound
 from services.failures import Failure
 from services.feed import Change
-from services.models import Attempt, Job, Step, Switch, now
+from services.models import Attempt, AuditEntry, Job, Step, Switch, now
 from services.models import is_now as _is
 from services.queue import Doorbell
 from services.statements import Statements, statements
@@ -91,6 +91,9 @@ class Claimed(NamedTuple):
     """Automatic retries that the job has had."""
     is_paused: bool = False
     """It begins by holding on: paused while it was queued, or before its worker was lost."""
+    trigger: Trigger = Trigger.FIRST
+    trace: str | None = None
+    """W3C `traceparent` of what asked for the attempt."""
 
 
 class Outcome(NamedTuple):
@@ -150,9 +153,11 @@ async def claim(
     texts = _statements(session)
     pairs = {"rows": rows_json({"id": c.job_id, "attempt": c.attempt} for c in claims)}
     rows = (await session.execute(texts.claim, pairs | {"worker": worker, "lease": lease_seconds})).all()
+    why: dict[UUID, Any] = {}
     if rows:
         won = {"rows": rows_json({"id": r.id, "attempt": r.attempt} for r in rows)}
-        await session.execute(texts.claim_attempt, won | {"worker": worker})
+        begun = await session.execute(texts.claim_attempt, won | {"worker": worker})
+        why = {attempt.job_id: attempt for attempt in begun}
     return {
         Claim(r.id, r.attempt): Claimed(
             _change(r),
@@ -164,6 +169,8 @@ async def claim(
             r.output_attempt,
             r.auto_retry_count,
             r.paused_at is not None,
+            why[r.id].trigger,
+            why[r.id].trace,
         )
         for r in rows
     }
@@ -196,10 +203,18 @@ async def retry_later(session: AsyncSession, waits: Mapping[Claim, float]) -> di
     if scheduled:
         ended = rows_json({"id": r.id, "attempt": r.attempt - 1} for r in scheduled)
         await session.execute(texts.schedule_steps, {"rows": ended})
+        traces = await _traces(session, [Claim(r.id, r.attempt - 1) for r in scheduled])
         session.add_all(
             Attempt(
                 job_id=r.id, number=r.attempt, trigger=Trigger.AUTO, kind=r.kind, status=Status.SCHEDULED,
-                after_fingerprint=r.fingerprint,
+                after_fingerprint=r.fingerprint, trace=traces.get(Claim(r.id, r.attempt - 1)),
+            )
+            for r in scheduled
+        )  # fmt: skip
+        session.add_all(
+            AuditEntry(
+                workspace_id=r.workspace_id, actor="Mulligan", action="job.auto_retry", job_id=r.id,
+                data={"attempt": r.attempt},
             )
             for r in scheduled
         )  # fmt: skip
@@ -458,6 +473,8 @@ class Requeue:
     replacement: UUID | None = None
     """The id of the record that takes the job's place; None: the job goes on as it is."""
     edit: Edit | None = None
+    trace: str | None = None
+    """W3C `traceparent` of the span that asks for it."""
 
 
 async def requeue(session: AsyncSession, retry: Requeue) -> Job:
@@ -573,6 +590,7 @@ def _attempt_of(retry: Requeue, job: Job) -> Attempt:
         changes=edit.changes if edit else None,
         args_before=before.args if edit else None,
         upload_before=before.upload_id if edit else None,
+        trace=retry.trace,
     )  # fmt: skip
 
 
@@ -1060,6 +1078,14 @@ def _batch(*conditions: sa.ColumnElement[bool], order: Any, most: int = _BATCH) 
         .limit(most)
         .with_for_update(skip_locked=True)
     )
+
+
+async def _traces(session: AsyncSession, claims: Sequence[Claim]) -> dict[Claim, str]:
+    """In which trace these attempts were asked for; a retry that follows by itself goes on with it."""
+    query = sa.select(col(Attempt.job_id), col(Attempt.number), col(Attempt.trace)).where(
+        col(Attempt.job_id).in_([claim.job_id for claim in claims]), col(Attempt.trace).is_not(None)
+    )
+    return {Claim(row[0], row[1]): str(row[2]) for row in await session.execute(query)}
 
 
 async def _changed(session: AsyncSession, change: Any) -> Job | None:

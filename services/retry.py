@@ -1,5 +1,6 @@
 """Another chance: what it would do (`plan_retry`), and doing it exactly once (`retry`): `docs/features/retry.md`."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import audit, lifecycle, switches
+from services import audit, lifecycle, switches, tracing
 from services import credits as ledger
 from services.access import Actor
 from services.desk import Desk
@@ -22,6 +23,7 @@ from services.policy import Preparing, RetryPolicy
 from services.preparing import Readied, ready
 from services.retry_plan import RetryPlan, StepChoice, make_plan
 from services.retry_rate import counted
+from services.tracing import Retrying
 from services.vocabulary import CreditReason, FailureType, Status, Trigger
 from services.wish import Wish
 
@@ -33,6 +35,8 @@ _NOT_QUEUED = Failure(
     "The queue (Redis) did not answer. Nothing was charged; retry when it is back.",
 )
 
+
+logger = logging.getLogger(__name__)
 
 _MESSAGES = {Status.QUEUED: "Job retry started successfully", Status.SCHEDULED: "Job retry scheduled"}
 
@@ -97,8 +101,18 @@ async def retry(
     plan = await make_plan(desk, actor, job_id, wish, version)
     if plan.error is not None:
         raise plan.error
-    async with counted(desk, actor, plan.line, plan.attempt + 1):
-        return await _carry_out(desk, actor, plan)
+    before = Retrying(
+        plan.job_id, plan.kind, plan.attempt + 1, Trigger.MANUAL, plan.upload_id, plan.previous_error
+    )
+    with tracing.retrying(before) as span:
+        async with counted(desk, actor, plan.line, plan.attempt + 1):
+            retried = await _carry_out(desk, actor, plan)
+        span.set_attribute("mulligan.status", str(retried.job.status))
+        logger.info(
+            "job %s %s for retry, attempt %d, by %s%s",
+            retried.job.id, retried.job.status, retried.job.attempt, actor.email, tracing.in_trace(),
+        )  # fmt: skip
+    return retried
 
 
 # --- carrying it out --------------------------------------------------------------------------------------------------
@@ -116,9 +130,11 @@ async def _carry_out(desk: Desk, actor: Actor, plan: RetryPlan) -> Retried:
     except BaseException:
         await readied.undo()
         raise
+    tracing.event("job reset")
     if plan.later is None:
         try:
             await desk.queue.kick(lifecycle.doorbells([job]))
+            tracing.event("kicked")
         except QueueUnavailable:
             # Who waits for what is away waits for the queue, too: housekeeping rings when it is back.
             if not plan.wish.when_available:
@@ -145,6 +161,7 @@ async def _requeue(
         from_step=plan.from_step,
         replacement=attempt.job_id if plan.replaces else None,
         edit=plan.edit,
+        trace=tracing.current_traceparent(),
     )
     if plan.edit and plan.edit.upload_id and await session.get(Upload, plan.edit.upload_id) is None:
         raise NotFound(what="upload")

@@ -103,6 +103,8 @@ class RetryPlan:
     """Whether a check that speaks against it could be overridden by `force`."""
     replaceable: str | None
     """The argument whose upload is gone: another one in its place would do."""
+    upload_id: UUID | None
+    """The input that it would run with."""
     odds: Odds | None
     advice: str | None
     previous_error: str | None
@@ -389,6 +391,7 @@ def _plan(facts: _Facts, found: Sequence[CheckResult], starts_at: datetime | Non
         can_wait=bool(against) and all(can_be_waited_for(result) for result in against),
         can_force=any(r.forcible for r in against) and all(r.forcible or can_be_waited_for(r) for r in against),
         replaceable=facts.kind.upload_field if gone else None,
+        upload_id=edit.upload_id if edit else job.upload_id,
         odds=facts.odds, advice=job.advice, previous_error=job.error,
         dialog=replace(policy.dialog, text=policy.dialog.text.format(cost=f"{cost} credit{'' if cost == 1 else 's'}")),
         created_at=job.created_at, finished_at=job.finished_at,

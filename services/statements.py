@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.database import UtcDateTime, rows_source
 from services.models import Json, words
-from services.vocabulary import RETRIES_SWITCH, Status
+from services.vocabulary import RETRIES_SWITCH, Status, Trigger
 
 _ID = {"id": "uuid", "attempt": "integer"}
 _OUTCOME = _ID | {
@@ -68,7 +68,8 @@ class Statements:
 
     claim: sa.TextualSelect
     """`:rows` of (id, attempt), `:worker`, `:lease`. Returns the claimed jobs."""
-    claim_attempt: sa.TextClause
+    claim_attempt: sa.TextualSelect
+    """`:rows` of (id, attempt), `:worker`. Returns why they were made, and in which trace."""
     finish: sa.TextualSelect
     """`:rows` of outcomes, `:worker`. Returns the finished jobs."""
     finish_attempt: sa.TextClause
@@ -138,10 +139,11 @@ def statements(*, is_sqlite: bool) -> Statements:
             WHERE job.id = v.id AND job.attempt = v.attempt AND job.status = 'queued' AND job.deleted_at IS NULL""",
             _CLAIMED,
         ),
-        claim_attempt=_text(
+        claim_attempt=sa.text(
             f"""UPDATE attempt SET status = 'running', worker = :worker, started_at = {now}
-            FROM {pairs} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"""
-        ),
+            FROM {pairs} WHERE attempt.job_id = v.id AND attempt.number = v.attempt
+            RETURNING attempt.job_id, attempt.trigger, attempt.trace"""
+        ).columns(job_id=sa.Uuid(), trigger=words(Trigger), trace=sa.String()),
         finish=_returning(
             f"""UPDATE job SET status = v.status, error = v.error, failure_type = v.failure_type, advice = v.advice,
                 fingerprint = v.fingerprint, result = v.result, output_attempt = v.output_attempt,

@@ -66,7 +66,11 @@ class Housekeeping:
         async with self._desk.db.read() as session:
             chores = await lifecycle.chores(session, self._kinds, self._desk.limits.keys())
         if chores.due:
-            await self._ring(await self._desk.db.transact(lifecycle.queue_due))
+            due = await self._desk.db.transact(lifecycle.queue_due)
+            for job in due:
+                if job.attempt > 1:
+                    logger.info("job %s queued for retry, attempt %d: its time has come", job.id, job.attempt)
+            await self._ring(due)
         if chores.lost:
             await self._end_lost()
         if chores.unclaimed:

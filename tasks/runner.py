@@ -27,6 +27,7 @@ from tasks.patience import with_patience
 from tasks.reporter import Announcer, Reporter
 from tasks.room import Lack, NoRoomError, Refused, Room
 from tasks.run import Run, Stop
+from tasks.traced import say_how_it_ended, traced
 
 logger = logging.getLogger(__name__)
 
@@ -201,9 +202,11 @@ class Runner:
         if claimed.attempt > 1:
             _ = self._in_background(self._purge(claimed))
         try:
-            outcome = await self._perform(run, kind)
-            if outcome:
-                await self._settle(run, outcome)
+            async with traced(desk.db, claimed) as span:
+                outcome = await self._perform(run, kind)
+                if outcome:
+                    await self._settle(run, outcome)
+                say_how_it_ended(span, None if run.is_lost else outcome, claimed.kind)
         finally:
             self._leases.release(run)
             await run.context.close()

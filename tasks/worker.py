@@ -18,6 +18,7 @@ from services.lifecycle import Claim
 from services.models import Worker as WorkerRow
 from services.settings import Settings
 from services.storage import Storage
+from services.tracing import flush_spans, set_up_tracing
 from tasks.engines import engines, queues_of
 from tasks.housekeeping import Housekeeping
 from tasks.kinds import BUILT_IN
@@ -43,6 +44,7 @@ class Worker:
 
     def __init__(self, settings: Settings, broker: StreamBroker) -> None:
         set_up_logs(settings)
+        set_up_tracing("mulligan-worker")
         self.name = broker.consumer_name
         self._broker = broker
         self._modules = (*BUILT_IN, *settings.kind_modules)
@@ -115,6 +117,7 @@ class Worker:
         )  # a program that one has started ends with it
         await self._runner.close()
         await self._announcer.drain()
+        await flush_spans()
         await self._say_goodbye()
         await self._redis.aclose()
         await self._desk.db.close()

@@ -18,6 +18,7 @@ from services.feed import Feed, connect
 from services.kinds import load_kinds
 from services.settings import Settings, load_settings
 from services.storage import Storage
+from services.tracing import flush_spans, set_up_tracing
 from tasks.kinds import BUILT_IN
 from tasks.queue import TaskiqQueue
 from ui.api.app import install_api
@@ -60,6 +61,7 @@ def create_app(desk: Desk) -> FastAPI:
         await web.live.start()
         yield
         await web.live.stop()
+        await flush_spans()
         await desk.db.close()
         await desk.feed.redis.aclose()
 
@@ -93,6 +95,7 @@ def serve(host: str = "127.0.0.1", port: int = 8080) -> None:
     """Serves until SIGTERM or Ctrl-C. Connections that are still open after three seconds are cut."""
     settings = load_settings()
     _set_up_logs(settings)
+    set_up_tracing("mulligan-web")
     config = uvicorn.Config(
         create_app(make_desk(settings)),
         host=host,

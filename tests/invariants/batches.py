@@ -10,6 +10,7 @@ from sqlmodel import col
 from services.batch import start
 from services.batch_match import Selection
 from services.batch_walk import Advance, advance, tell
+from services.lifecycle import Claim
 from services.models import BatchSkip, Job
 from services.vocabulary import Status
 from tests.invariants.bench import Bench, fates, some, who, workers
@@ -49,7 +50,9 @@ class Batches(Bench):
         batches = [claim for claim in self.claims[worker] if claim.job_id in self.model.batches]
         if not batches:
             return
-        claim = batches[number % len(batches)]
+        self._walk(worker, batches[number % len(batches)], fate)
+
+    def _walk(self, worker: str, claim: Claim, fate: Fate) -> None:
         batch = self.model.batches[claim.job_id]
         selection = Selection.model_validate(self.claims[worker][claim].args)
         chunk = batch.chunks

@@ -32,7 +32,7 @@ people = st.sampled_from(("owner", "operator", "second operator", "admin", "stra
 who = st.sampled_from(("owner", "operator", "second operator")) | people
 workers = st.sampled_from(WORKERS)
 kinds = st.sampled_from(KINDS)
-rings = st.just(Ring.KEPT) | st.sampled_from(Ring)
+rings = st.sampled_from((*Ring, Ring.REFUSED))
 edges = st.sampled_from([point for point in Point if point is not Point.INSIDE])
 fates = (
     st.just(Fate())
@@ -95,9 +95,14 @@ class Bench(RuleBasedStateMachine):
         if not isinstance(outcome, BaseException):
             then(outcome)
 
-    def _job(self, number: int) -> tuple[UUID, Work]:
-        job_id = list(self.model.jobs)[number % len(self.model.jobs)]
+    def _job(self, number: int, apt: Callable[[Work], bool] = lambda _: True) -> tuple[UUID, Work]:
+        """One of the jobs; three times in four one that is apt, if any is."""
+        some = [job_id for job_id, job in self.model.jobs.items() if number % 4 == 0 or apt(job)]
+        job_id = (some or list(self.model.jobs))[number % len(some or self.model.jobs)]
         return job_id, self.model.jobs[job_id]
+
+    def _retryable(self, job: Work) -> bool:
+        return job.status in POLICIES[job.kind].statuses and not job.deleted
 
     def _named(self, job_id: UUID) -> str:
         return f"job {list(self.model.jobs).index(job_id) + 1}"

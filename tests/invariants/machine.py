@@ -14,10 +14,9 @@ from sqlmodel import col
 
 from services.lifecycle import Claim
 from services.models import Job
-from services.vocabulary import Status
+from services.vocabulary import ACTIVE, Status
 from tests.invariants.batches import Batches
 from tests.invariants.bench import (
-    WORKERS,
     ends,
     fates,
     kinds,
@@ -28,7 +27,10 @@ from tests.invariants.people import People
 from tests.invariants.workers import Workers
 from tests.invariants.world import Command, Fate, Point, Snapshot, look
 
-HAPPENINGS = ("is retried", "breaks", "is claimed", "is cancelled", "is deleted", "has its time")
+HAPPENINGS = (
+    "is retried", "is retried in vain", "is claimed", "breaks", "is cancelled", "is deleted", "has its time",
+    "spends the credits",
+)  # fmt: skip
 
 
 class Engine(People, Workers, Batches):
@@ -45,7 +47,10 @@ class Engine(People, Workers, Batches):
     @rule(number=some)
     def time_passes(self, number: int) -> None:
         """A job's time comes, its lease runs out, or nobody has answered its doorbell for a while."""
-        job_id, job = self._job(number)
+        self._pass_time(self._job(number, lambda job: job.status in ACTIVE)[0])
+
+    def _pass_time(self, job_id: UUID) -> None:
+        job = self.model.jobs[job_id]
         job.due, job.lost = job.status is Status.SCHEDULED, job.status is Status.RUNNING
         self.house.run(self.make_late(col(Job.id) == job_id))
 
@@ -85,45 +90,55 @@ class Engine(People, Workers, Batches):
 
     @precondition(lambda self: self.model.jobs)
     @rule(
-        what=st.sampled_from(("retry", "retry", "cancel", "start_now", "delete", "walk")), number=some,
+        what=st.sampled_from(("retry", "retry", "walk", "cancel", "start", "delete")), number=some,
         point=st.sampled_from((Point.BEFORE, Point.CHANGE)),
         meanwhile=st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=4),
     )  # fmt: skip
     def is_overtaken(self, what: str, number: int, point: Point, meanwhile: list[str]) -> None:
         """Somebody is held up between looking and doing, and others are quicker: what goes wrong most easily."""
         held, fate = len(self.held), Fate(point, crash=False)
-        if what == "walk":
-            for worker in WORKERS:
-                self.walk(worker=worker, number=0, fate=fate)
-        elif what == "retry":
-            self.retry(who="operator", number=number, stale=None, from_step=None, fate=fate)
-        elif what == "cancel":
-            self.cancel(who="operator", number=number, stale=None, fate=fate)
-        else:
-            getattr(self, what)(who="operator", number=number, fate=fate)
+        job_id, _ = self._job(
+            number, self._retryable if what in {"retry", "walk"} else lambda job: not job.deleted
+        )
+        match what:
+            case "walk":
+                self.begin_batch(who="operator", chosen=None, fate=Fate())
+                batch = next(reversed(self.model.jobs))
+                self._claim("anvil", [Claim(batch, 1)], Fate())
+                self._walk("anvil", Claim(batch, 1), fate)
+            case "retry":
+                self._retry("operator", job_id, None, None, fate)
+            case "cancel":
+                self._cancel("operator", job_id, None, fate)
+            case "start":
+                self._start("operator", job_id, fate)
+            case "delete":
+                self._delete("operator", job_id, fate)
         for happening in meanwhile:
-            self._happens(happening, number)
+            self._happens(happening, job_id)
             self.everything_adds_up()
         while len(self.held) > held:
             self.go_on(number=held, crash=False)
 
-    def _happens(self, what: str, number: int) -> None:
-        job_id, job = self._job(number)
+    def _happens(self, what: str, job_id: UUID) -> None:
+        job = self.model.jobs[job_id]
         match what:
-            case "is retried":
-                self.retry(who="admin", number=number, stale=None, from_step=None, fate=Fate())
-            case "is claimed" | "breaks":
-                claim = Claim(job_id, job.attempt)
-                self._claim("bellows", [claim], Fate())
-                if what == "breaks" and claim in self.claims["bellows"]:
-                    self._finish("bellows", claim, "breaks", Fate())
+            case "is retried" | "is retried in vain":
+                self._retry("admin", job_id, None, None, Fate())
             case "is cancelled":
-                self.cancel(who="admin", number=number, stale=None, fate=Fate())
+                self._cancel("admin", job_id, None, Fate())
             case "is deleted":
-                self.delete(who="admin", number=number, fate=Fate())
+                self._delete("admin", job_id, Fate())
             case "has its time":
-                self.time_passes(number=number)
+                self._pass_time(job_id)
                 self.keep_house(fate=Fate())
+            case "spends the credits" if self.model.balance:
+                self.grant(amount=-self.model.balance, fate=Fate())
+        if what in {"is claimed", "breaks", "is retried in vain"}:
+            claim = Claim(job_id, job.attempt)
+            self._claim("bellows", [claim], Fate())
+            if what != "is claimed" and claim in self.claims["bellows"]:
+                self._finish("bellows", claim, "breaks", Fate())
 
     @precondition(lambda self: self.house.bells.delayed)
     @rule()

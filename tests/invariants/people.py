@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from typing import Any
+from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
@@ -11,7 +12,7 @@ from services import deletion, jobs, submission
 from services.models import Job
 from services.models import now as wall_clock
 from services.retry import retry
-from services.vocabulary import Trigger
+from services.vocabulary import ACTIVE, Status, Trigger
 from tests.invariants.bench import Bench, fates, kinds, some, who
 from tests.invariants.house import STEPS
 from tests.invariants.world import Command, Deed, Fate
@@ -40,7 +41,10 @@ class People(Bench):
     )  # fmt: skip
     def retry(self, who: str, number: int, stale: int | None, from_step: str | None, fate: Fate) -> None:
         """Another chance, of the version that was seen, an older one, or whichever it is."""
-        actor, (job_id, job) = self.house.people[who], self._job(number)
+        self._retry(who, self._job(number, self._retryable)[0], stale, from_step, fate)
+
+    def _retry(self, who: str, job_id: UUID, stale: int | None, from_step: str | None, fate: Fate) -> None:
+        actor, job = self.house.people[who], self.model.jobs[job_id]
         version = None if stale is None else job.version - stale
         planned = deepcopy(job)
 
@@ -66,7 +70,10 @@ class People(Bench):
     @rule(who=who, number=some, stale=st.sampled_from((None, 0, 1)), fate=fates)
     def cancel(self, who: str, number: int, stale: int | None, fate: Fate) -> None:
         """Cancels a job, or stops an automatic retry that waits."""
-        actor, (job_id, job) = self.house.people[who], self._job(number)
+        self._cancel(who, self._job(number, lambda job: job.status in ACTIVE)[0], stale, fate)
+
+    def _cancel(self, who: str, job_id: UUID, stale: int | None, fate: Fate) -> None:
+        actor, job = self.house.people[who], self.model.jobs[job_id]
         version = None if stale is None else job.version - stale
         self._simple(
             f"{who} cancels {self._named(job_id)}", fate,
@@ -78,7 +85,10 @@ class People(Bench):
     @rule(who=who, number=some, fate=fates)
     def start_now(self, who: str, number: int, fate: Fate) -> None:
         """Does not wait for a scheduled job's time."""
-        actor, (job_id, _) = self.house.people[who], self._job(number)
+        self._start(who, self._job(number, lambda job: job.status is Status.SCHEDULED)[0], fate)
+
+    def _start(self, who: str, job_id: UUID, fate: Fate) -> None:
+        actor = self.house.people[who]
         self._simple(
             f"{who} starts {self._named(job_id)} now", fate,
             Deed(lambda: self.model.against_start(actor, job_id), lambda _: self.model.start(job_id)),
@@ -89,7 +99,10 @@ class People(Bench):
     @rule(who=who, number=some, fate=fates)
     def delete(self, who: str, number: int, fate: Fate) -> None:
         """Deletes what is over."""
-        actor, (job_id, _) = self.house.people[who], self._job(number)
+        self._delete(who, self._job(number)[0], fate)
+
+    def _delete(self, who: str, job_id: UUID, fate: Fate) -> None:
+        actor = self.house.people[who]
         self._simple(
             f"{who} deletes {self._named(job_id)}", fate,
             Deed(lambda: self.model.against_delete(actor, job_id), lambda _: self.model.delete(job_id)),

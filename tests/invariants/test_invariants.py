@@ -17,7 +17,7 @@ from services import batch_chunk
 from tests.invariants.house import House
 from tests.invariants.machine import Engine
 
-EXAMPLES, STEPS = 14, 40
+EXAMPLES, STEPS = 9, 40
 HUNT_STEPS = 80
 FEWEST = 1_000
 MINUTES = float(os.environ.get("HUNT_MINUTES", "0"))

@@ -8,6 +8,7 @@ from services.models import AuditEntry
 _VERBS = {
     "job.submit": "submitted a job",
     "job.retry": "retried a job",
+    "job.auto_retry": "will try a job again",
     "job.retry.reverted": "could not retry a job: the queue did not answer",
     "job.cancel": "cancelled a job",
     "job.start_now": "started a job before its time",
