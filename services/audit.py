@@ -1,5 +1,6 @@
 """Who did what: one entry for every change that a person makes."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,20 @@ def record(session: AsyncSession, actor: Actor, action: str, job_id: UUID | None
             workspace_id=actor.workspace_id, actor=actor.email, action=action, job_id=job_id, data=data
         )
     )
+
+
+def record_own(session: AsyncSession, workspace_id: UUID, action: str, job_id: UUID, **data: Any) -> None:
+    """Adds an entry for what Mulligan does by itself, as its settings say."""
+    session.add(
+        AuditEntry(workspace_id=workspace_id, actor="Mulligan", action=action, job_id=job_id, data=data)
+    )
+
+
+async def forget(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
+    """Takes the words out of the entries about jobs, and leaves who did what when, and the figures."""
+    query = sa.select(AuditEntry).where(col(AuditEntry.job_id).in_(job_ids))
+    for entry in (await session.scalars(query)).all():
+        entry.data = {name: value for name, value in entry.data.items() if isinstance(value, int | float)}
 
 
 async def entries(

@@ -121,7 +121,7 @@ class JobKind:
     upload_field: str | None = None
     """The argument that names the upload which is the job's input."""
     keep_days: float | None = None
-    """After how many days one that is over is erased, with its files and input. None: never."""
+    """After how many days one with an input that is over is erased, with its files and that input. None: never."""
     configure: "Callable[[JobKind, Settings], JobKind]" = lambda kind, _settings: kind
     """Gives the kind as the settings want it."""
     title_from: Callable[[Any], str | None] = lambda _args: None

@@ -273,6 +273,16 @@ class Job(SQLModel, table=True):
             sqlite_where=sa.text("status = 'queued'"),
             postgresql_where=sa.text("status = 'queued'"),
         ),
+        # Retention: what of a kind with an input was over long ago.
+        sa.Index(
+            "ix_job_retention",
+            "kind",
+            "finished_at",
+            sqlite_where=sa.text("finished_at IS NOT NULL AND upload_id IS NOT NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text(
+                "finished_at IS NOT NULL AND upload_id IS NOT NULL AND deleted_at IS NULL"
+            ),
+        ),
         sa.Index(
             "ix_job_replaced_by",
             "replaced_by",

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -135,19 +135,36 @@ async def prune_uploads(desk: Desk) -> int:
             found = (await session.scalars(query)).all()
         if not found:
             break
-        await desk.storage.delete([upload.storage_key for upload in found])
-        ids = [upload.id for upload in found]
-
-        async def work(session: AsyncSession, ids: list[UUID] = ids) -> None:
-            # Asked again: a job that came in between keeps its row, and says that its input is gone.
-            unused = col(Upload.id).in_(ids), sa.not_(_in_use())
-            await session.execute(
-                sa.delete(Upload).where(*unused), execution_options={"synchronize_session": False}
-            )
-
-        await desk.db.transact(work)
+        await _remove_all(desk, found)
         pruned += len(found)
     return pruned
+
+
+async def remove_unused(desk: Desk, ids: Collection[UUID]) -> None:
+    """Removes those of the uploads that no job refers to, however young they are.
+
+    Raises:
+        ServiceUnavailable: storage does not answer; `prune_uploads` finds them when they are old.
+    """
+    if not ids:
+        return
+    query = sa.select(Upload).where(col(Upload.id).in_(ids), sa.not_(_in_use()))
+    async with desk.db.read() as session:
+        found = (await session.scalars(query)).all()
+    await _remove_all(desk, found)
+
+
+async def _remove_all(desk: Desk, found: Sequence[Upload]) -> None:
+    await desk.storage.delete([upload.storage_key for upload in found])
+
+    async def work(session: AsyncSession) -> None:
+        # Asked again: a job that came in between keeps its row, and says that its input is gone.
+        unused = col(Upload.id).in_([upload.id for upload in found]), sa.not_(_in_use())
+        await session.execute(
+            sa.delete(Upload).where(*unused), execution_options={"synchronize_session": False}
+        )
+
+    await desk.db.transact(work)
 
 
 def _unused(desk: Desk) -> "sa.Select[Upload]":

@@ -11,6 +11,7 @@ from time import monotonic
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services import lifecycle, slots
+from services.deletion import delete_old, purge_deleted
 from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.failures import Failure, failure
@@ -78,6 +79,8 @@ class Housekeeping:
         if monotonic() >= self._sweep_at:
             self._sweep_at = monotonic() + _SWEEP_SECONDS
             await remove_leftovers(self._desk.db, self._work)
+            await delete_old(self._desk)
+            await purge_deleted(self._desk)
             await prune_uploads(self._desk)
 
     @property

@@ -1,17 +1,22 @@
 """`resume.analyse` as people have it: submitted, run by a worker, failed for real reasons, retried, erased."""
 
+import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
+from sqlmodel import SQLModel
 
-from services import jobs, submission, uploads
+from services import audit, deletion, jobs, submission, uploads
 from services.access import Actor
+from services.database import db_now
 from services.desk import Desk
-from services.errors import Conflict, InputMissing, NotRetryable, RetryLimitReached
-from services.kinds import load_kinds
+from services.errors import Conflict, InputMissing, JobNotFound, NotRetryable, RetryLimitReached
+from services.kinds import KindRegistry, load_kinds
 from services.models import Job
 from services.retry import plan_retry, retry
 from services.settings import load_settings
@@ -34,7 +39,7 @@ class Office:
         self.desk = desk
         self.me = me
 
-    async def upload(self, path: Path, name: str = "resume.pdf") -> UUID:
+    async def upload(self, path: Path, name: str = "Quick Brown Resume.pdf") -> UUID:
         """Hands a file in."""
 
         async def chunks() -> AsyncIterator[bytes]:
@@ -63,9 +68,12 @@ class Office:
 async def office(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Office]:
     folder = tmp_path / "data"
     folder.mkdir()
-    kinds = load_kinds(["tasks.kinds.resume_analyse"]).configured(load_settings(_env_file=None))
-    async with open_desk(database_url, redis_url, folder, kinds[KIND], lease_seconds=5) as desk:
+    async with open_desk(database_url, redis_url, folder, _kinds()[KIND], lease_seconds=5) as desk:
         yield Office(desk, await a_person(desk))
+
+
+def _kinds(**settings: Any) -> KindRegistry:
+    return load_kinds(["tasks.kinds.resume_analyse"]).configured(load_settings(_env_file=None, **settings))
 
 
 class TestARun:
@@ -136,3 +144,60 @@ class TestARetry:
         await office.desk.storage.delete([upload.storage_key])
         plan = await plan_retry(office.desk, office.me, job.id)
         assert isinstance(next(c for c in plan.checks if c.code == "input_in_storage").error, InputMissing)
+
+
+class TestErasing:
+    async def analysed(self, office: Office, tmp_path: Path) -> Job:
+        """A resume that failed once, was mended and retried, so that there is a history."""
+        async with a_worker(office.desk.settings):
+            job = await office.submit(resumes.good_pdf(tmp_path / "a.pdf"), job_description=_WANTED)
+            return await office.ended(job.id)
+
+    async def test_leaves_nothing_of_the_person(self, office: Office, tmp_path: Path) -> None:
+        job = await self.analysed(office, tmp_path)
+        assert await _traces(office) >= {"job", "step", "upload", "file"}
+        await deletion.delete(office.desk, office.me, job.id)
+        assert await _traces(office) == set()
+
+    async def test_spares_an_input_that_another_job_has(self, office: Office, tmp_path: Path) -> None:
+        job = await self.analysed(office, tmp_path)
+        other = await submission.submit(office.desk, office.me, KIND, {"upload_id": str(job.upload_id)})
+        await deletion.delete(office.desk, office.me, job.id)
+        assert await _traces(office) == {"upload", "job", "file"}, "the other job, and its input"
+        await jobs.cancel(office.desk, office.me, other.id)
+        await deletion.delete(office.desk, office.me, other.id)
+        assert await _traces(office) == set()
+
+    async def test_happens_by_itself_when_it_was_kept_long_enough(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        job = await self.analysed(office, tmp_path)
+        kept = replace(office.desk, kinds=_kinds(resume_days=30))
+        assert await deletion.delete_old(kept) == 0
+        async with office.desk.db.write() as session:
+            await session.execute(sa.update(Job).values(finished_at=db_now(-31 * 86_400)))
+        assert await deletion.delete_old(office.desk) == 0, "0 days: kept for ever"
+        assert await deletion.delete_old(kept) == 1
+        assert await _traces(office) == set()
+        with pytest.raises(JobNotFound):
+            await jobs.get_job(office.desk, office.me, job.id)
+        entries, _ = await audit.entries(office.desk, office.me)
+        assert (entries[0].action, entries[0].actor) == ("job.erase", "Mulligan")
+
+
+async def _traces(office: Office) -> set[str]:
+    """Where anything of the person on the resume still stands: tables of the database, and the storage."""
+    signs = ("Thornquist", "example.org", "555-01", "Quick Brown Resume")
+    found = set()
+    async with office.desk.db.read() as session:
+        for table in SQLModel.metadata.sorted_tables:
+            if table.name == "user_account":
+                continue
+            rows = (await session.execute(sa.select(table))).mappings().all()
+            text = json.dumps([dict(row) for row in rows], default=str, ensure_ascii=False)
+            if any(sign in text.replace(office.me.email, "") for sign in signs):
+                found.add(table.name)
+    folder = office.desk.settings.data_path / "storage"
+    if any(path.is_file() for path in folder.rglob("*")):
+        found.add("file")
+    return found
