@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # A unix socket address holds 108 bytes on Linux, 104 on macOS.
@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     resume_retries: int = Field(default=3, ge=0, le=1_000)
     resume_days: float = Field(default=0, ge=0, le=36_500)
     """After how many days an analysis is erased with its resume; 0: never."""
+    llm_url: str | None = None
+    llm_model: str | None = Field(default=None, validate_default=True)
+    llm_key: str | None = None
+    llm_timeout_seconds: float = Field(default=60, gt=0, le=140)
+    llm_input_price: float | None = Field(default=None, ge=0)
+    """Of a million tokens, in whatever currency."""
+    llm_output_price: float | None = Field(default=None, ge=0)
 
     lease_seconds: float = Field(default=30, ge=2, le=3600)
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
@@ -79,6 +86,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("database_url", "redis_url", "storage_url", "secret_key", "public_url"),
         *("storage_endpoint", "storage_region", "storage_access_key_id", "storage_secret_access_key"),
+        *("llm_url", "llm_model", "llm_key", "llm_input_price", "llm_output_price"),
         mode="before",
     )
     @classmethod
@@ -112,6 +120,20 @@ class Settings(BaseSettings):
         if value.strip() and not _RATE.fullmatch(value.strip()):
             raise ValueError("expected a number of retries in a time, as 10/1m (s, m or h), or nothing")
         return value.strip()
+
+    @field_validator("llm_url")
+    @classmethod
+    def _http_base(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("expected the base address of an OpenAI-compatible interface, https://host/v1")
+        return value
+
+    @field_validator("llm_model")
+    @classmethod
+    def _model_of_endpoint(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("llm_url") and not value:
+            raise ValueError("name the model to ask at MULLIGAN_LLM_URL")
+        return value
 
     @field_validator("storage_endpoint")
     @classmethod
@@ -217,6 +239,8 @@ def _in_one_line(error: ValidationError) -> str:
     name = "_".join(str(part) for part in first["loc"]).upper()
     message = first["msg"].removeprefix("Value error, ")
     shown = (
-        "" if any(word in name for word in ("SECRET", "PASSWORD", "URL")) else f" (got {first['input']!r})"
+        ""
+        if any(word in name for word in ("SECRET", "PASSWORD", "URL", "KEY"))
+        else f" (got {first['input']!r})"
     )
     return f"MULLIGAN_{name}: {message}{shown}"

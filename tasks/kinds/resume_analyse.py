@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from tasks.context import RunContext
 
 if TYPE_CHECKING:
     from tasks.kinds.resume.document import Document
+    from tasks.kinds.resume.profile import Finding
     from tasks.kinds.resume.sections import Section
 
 _MOST_DESCRIPTION = 20_000
@@ -66,7 +67,7 @@ def _as_set(kind: JobKind, settings: Settings) -> JobKind:
     args=ResumeAnalyseArgs,
     icon="badge",
     steps=("extract", "sections", "score", "profile"),
-    timeout=300,
+    timeout=360,
     concurrency=5,
     policy=_POLICY,
     upload_field="upload_id",
@@ -90,7 +91,7 @@ async def analyse_resume(job: RunContext, args: ResumeAnalyseArgs) -> dict[str, 
     kept = await job.step("sections", lambda: [s.as_json() for s in find_sections(document.lines)])
     sections = [Section.from_json(section) for section in kept]
     await job.progress(55, "Analysing and scoring")
-    analysis = await job.step("score", lambda: _analysis(document, sections, args))
+    analysis = await job.step("score", lambda: _analysis(job.desk.settings, document, sections, args))
     await job.progress(95, "Writing the profile")
     await job.step("profile", lambda: _keep_profile(job, analysis), keep=False)
     await job.progress(100, "Done")
@@ -98,34 +99,35 @@ async def analyse_resume(job: RunContext, args: ResumeAnalyseArgs) -> dict[str, 
 
 
 async def _analysis(
-    document: "Document", sections: "list[Section]", args: ResumeAnalyseArgs
+    settings: Settings, document: "Document", sections: "list[Section]", args: ResumeAnalyseArgs
 ) -> dict[str, Any]:
-    """What was found, and the score: the rules give it, whoever found the rest."""
+    """What was found, by the model where one is configured; and the score, which the rules give whoever found it."""
     import asyncio
 
-    from tasks.kinds.resume import offline
+    from tasks.kinds.resume import model, offline
+
+    today = datetime.now(UTC).date()
+    wanted = (args.job_description or "").strip() or None
+    if settings.llm_url:
+        finding = await model.analyse(settings, document, wanted)
+    else:
+        finding = await asyncio.to_thread(offline.analyse, document, sections, wanted, today)
+    return await asyncio.to_thread(_scored, finding, document, wanted, today)
+
+
+def _scored(finding: "Finding", document: "Document", wanted: str | None, today: date) -> dict[str, Any]:
     from tasks.kinds.resume.profile import Analysis
     from tasks.kinds.resume.score import score_against, score_completeness
     from tasks.kinds.resume.sections import language_of
 
-    today = datetime.now(UTC).date()
-    wanted = (args.job_description or "").strip() or None
-
-    def work() -> dict[str, Any]:
-        finding = offline.analyse(document, sections, wanted, today)
-        score = (
-            score_against(finding.profile, document.text, wanted)
-            if wanted
-            else score_completeness(finding.profile)
-        )
-        about = {"format": document.format, "pages": document.pages, "words": len(document.text.split())}
-        analysis = Analysis(
-            **finding.model_dump(), score=score, language=language_of(document.text), document=about,
-            as_of=today.isoformat(),
-        )  # fmt: skip
-        return analysis.model_dump(mode="json")
-
-    return await asyncio.to_thread(work)
+    profile = finding.profile
+    score = score_against(profile, document.text, wanted) if wanted else score_completeness(profile)
+    about = {"format": document.format, "pages": document.pages, "words": len(document.text.split())}
+    analysis = Analysis(
+        **finding.model_dump(), score=score, language=language_of(document.text), document=about,
+        as_of=today.isoformat(),
+    )  # fmt: skip
+    return analysis.model_dump(mode="json")
 
 
 async def _keep_profile(job: RunContext, analysis: dict[str, Any]) -> None:

@@ -17,12 +17,13 @@ from services.database import db_now
 from services.desk import Desk
 from services.errors import Conflict, InputMissing, JobNotFound, NotRetryable, RetryLimitReached
 from services.kinds import KindRegistry, load_kinds
-from services.models import Job
+from services.models import Artifact, Job
 from services.retry import plan_retry, retry
-from services.settings import load_settings
+from services.settings import Settings, load_settings
 from services.vocabulary import TERMINAL, FailureType, Status, StepStatus
 from tests.support import resumes
 from tests.support.desks import a_person, open_desk
+from tests.support.model_endpoint import Answer, an_endpoint
 from tests.support.waiting import eventually
 from tests.support.workers import a_worker
 
@@ -70,6 +71,10 @@ async def office(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIter
     folder.mkdir()
     async with open_desk(database_url, redis_url, folder, _kinds()[KIND], lease_seconds=5) as desk:
         yield Office(desk, await a_person(desk))
+
+
+def _with(office: Office, **more: Any) -> Settings:
+    return load_settings(**(office.desk.settings.model_dump() | {"_env_file": None} | more))
 
 
 def _kinds(**settings: Any) -> KindRegistry:
@@ -144,6 +149,67 @@ class TestARetry:
         await office.desk.storage.delete([upload.storage_key])
         plan = await plan_retry(office.desk, office.me, job.id)
         assert isinstance(next(c for c in plan.checks if c.code == "input_in_storage").error, InputMissing)
+
+
+class TestWithAModel:
+    async def test_a_retry_from_score_keeps_the_extraction(self, office: Office, tmp_path: Path) -> None:
+        async with an_endpoint() as endpoint:
+            endpoint.answers = [Answer(status=429, body={})]
+            async with a_worker(_with(office, llm_url=endpoint.url, llm_model="small-1")):
+                job = await office.ended((await office.submit(resumes.good_pdf(tmp_path / "a.pdf"))).id)
+                assert (job.status, job.failure_type) == (Status.FAILED, FailureType.TRANSIENT)
+                assert job.error == "The model's endpoint is rate limited (429)"
+                plan = await plan_retry(office.desk, office.me, job.id)
+                assert [step.name for step in plan.steps if step.available] == [
+                    "extract",
+                    "sections",
+                    "score",
+                ]
+                endpoint.answers = [Answer(json.dumps({"name": "Amelia Thornquist", "skills": ["Python"]}))]
+                await retry(office.desk, office.me, job.id, from_step="score")
+                job = await office.ended(job.id)
+        assert (job.status, (job.result or {})["analyser"]) == (Status.COMPLETED, "model:small-1")
+        assert (job.result or {})["usage"]["input"] == 1200
+        detail = await jobs.job_detail(office.desk, office.me, job.id)
+        assert [step.status for step in detail.steps] == [
+            *(StepStatus.KEPT, StepStatus.KEPT),
+            *(StepStatus.COMPLETED, StepStatus.COMPLETED),
+        ]
+
+    async def test_one_that_is_cancelled_while_it_waits_ends_at_once(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        async with an_endpoint() as endpoint:
+            endpoint.answers = [Answer(wait=30)]
+            async with a_worker(_with(office, llm_url=endpoint.url, llm_model="small-1")):
+                job = await office.submit(resumes.good_pdf(tmp_path / "a.pdf"))
+                await eventually(lambda: endpoint.asked, 30, expect="the model is asked")
+                await jobs.cancel(office.desk, office.me, job.id)
+                job = await office.ended(job.id)
+        assert (job.status, job.result) == (Status.CANCELLED, None)
+
+
+class TestTheProfileThatWas:
+    async def test_is_gone_while_the_retry_runs_and_its_files_once_it_is_claimed(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        async with a_worker(office.desk.settings):
+            job = await office.ended((await office.submit(resumes.good_pdf(tmp_path / "a.pdf"))).id)
+        async with office.desk.db.write() as session:  # as a run that ended late would have left it
+            await session.execute(sa.update(Job).values(status=Status.FAILED))
+        await retry(office.desk, office.me, job.id)
+        detail = await jobs.job_detail(office.desk, office.me, job.id)
+        assert (detail.job.result, detail.artifacts) == (None, [])
+        async with a_worker(office.desk.settings):
+            await office.ended(job.id)
+        detail = await jobs.job_detail(office.desk, office.me, job.id)
+        assert [(a.name, a.attempt) for a in detail.artifacts] == [("profile.json", 2)]
+
+        async def one_file_is_left() -> bool:
+            async with office.desk.db.read() as session:
+                return len((await session.scalars(sa.select(Artifact))).all()) == 1
+
+        await eventually(one_file_is_left, 10, expect="the first profile is purged")
 
 
 class TestErasing:
