@@ -1,6 +1,6 @@
 """What a batch can do with its jobs: retry, cancel, delete. A row of a table each; the rails are the same for all."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -13,6 +13,7 @@ from services import credits as ledger
 from services import deletion, lifecycle
 from services.access import Actor
 from services.batch_match import Standing, cost_of, counts, has_checks, refusal
+from services.batch_ready import goes_apart, replace_many
 from services.credits import Charge
 from services.desk import Desk
 from services.errors import MulliganError, NotActive, NotDeletable, QueueUnavailable, ServiceUnavailable
@@ -20,6 +21,7 @@ from services.feed import Change
 from services.jobs import RETRY_TAKEN_BACK, take_back_retry
 from services.lifecycle import Candidate
 from services.models import Batch, Job, Switch
+from services.preparing import Readied
 from services.queue import Doorbell
 from services.vocabulary import ACTIVE, TERMINAL, BatchAction, Priority, Status
 
@@ -29,6 +31,8 @@ class Done:
     """What came of a chunk: the jobs that changed. The others had been changed by somebody else before."""
 
     changes: dict[UUID, Change] = field(default_factory=dict)
+    successors: list[Change] = field(default_factory=list)
+    """New records in the places of some of them."""
     doorbells: list[Doorbell] = field(default_factory=list)
     spent: int = 0
 
@@ -42,6 +46,8 @@ class Work:
     actor: Actor
     batch: Batch
     jobs: Sequence[Candidate]
+    ready: Mapping[UUID, Readied] = field(default_factory=dict)
+    """What stands prepared outside for some of the jobs."""
 
 
 @dataclass(frozen=True)
@@ -68,25 +74,43 @@ class ActionRules:
     """Whether a job that changed since the batch began is left alone, whatever it has become."""
     has_checks: Callable[[Desk, str], bool] = lambda _desk, _kind: False
     """Whether the checks of a kind's policy are made."""
+    goes_apart: Callable[[Desk, Standing], bool] = lambda _desk, _job: False
+    """Whether something is prepared for the job before its chunk's transaction."""
 
 
 # --- retry ------------------------------------------------------------------------------------------------------------
 
 
 async def _retry(work: Work) -> Done:
-    requeued = await lifecycle.requeue_many(work.session, work.jobs, work.actor.name, work.batch.job_id)
+    session, by, batch_id = work.session, work.actor.name, work.batch.job_id
+    replaced = {job.job_id: job for job in work.jobs if _is_replaced(work, job)}
+    in_place = [job for job in work.jobs if job.job_id not in replaced]
+    requeued = await lifecycle.requeue_many(session, in_place, by, batch_id) if in_place else {}
+    made = await replace_many(session, replaced, work.ready, by, batch_id) if replaced else {}
+    bells = {
+        job_id: Doorbell(job_id, new.attempt, new.kind, Priority.LOW) for job_id, new in requeued.items()
+    }
+    bells |= {old: Doorbell(new.id, new.attempt, new.kind, Priority.LOW) for old, (_, new) in made.items()}
     charges = [
-        Charge(job.job_id, requeued[job.job_id].attempt, job.cost)
+        Charge(bell.job_id, bell.attempt, job.cost)
         for job in work.jobs
-        if job.cost and job.job_id in requeued
+        if job.cost and (bell := bells.get(job.job_id))
     ]
     if charges:
-        await ledger.charge_many(work.session, work.actor.workspace_id, charges, actor=work.actor.email)
+        await ledger.charge_many(session, work.actor.workspace_id, charges, actor=work.actor.email)
+    changes = {job_id: new.change for job_id, new in requeued.items()}
+    changes |= {before.id: Change.replaced(before, new) for before, new in made.values()}
     return Done(
-        {job_id: new.change for job_id, new in requeued.items()},
-        [Doorbell(job_id, new.attempt, new.kind, Priority.LOW) for job_id, new in requeued.items()],
+        changes,
+        [Change.of(new) for _, new in made.values()],
+        list(bells.values()),
         sum(charge.cost for charge in charges),
     )
+
+
+def _is_replaced(work: Work, job: Candidate) -> bool:
+    readied = work.ready.get(job.job_id)
+    return readied is not None and readied.attempt.job_id != job.job_id
 
 
 async def _ring(desk: Desk, done: Done) -> None:
@@ -157,7 +181,9 @@ ACTIONS: dict[BatchAction, ActionRules] = {
         _ring,
         cost=cost_of,
         counts=counts,
+        one_by_one=goes_apart,
         has_checks=has_checks,
+        goes_apart=goes_apart,
     ),
     BatchAction.CANCEL: ActionRules(
         "system.batch_cancel",

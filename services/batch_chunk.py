@@ -1,6 +1,6 @@
 """A chunk of a batch: the next jobs of the match, by key, and what is to become of each of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,11 +13,12 @@ from sqlmodel import col
 from services import switches
 from services.access import Actor
 from services.batch_actions import ACTIONS
-from services.batch_checks import check_many
+from services.batch_checks import Verdict, check_many
 from services.batch_match import STANDING, Selection, Standing, matching
 from services.desk import Desk
 from services.errors import Conflict, Forbidden, JobNotFound, MulliganError
 from services.lifecycle import Candidate
+from services.lineage import newest
 from services.models import Batch, Job, Membership, Switch, User, Workspace
 from services.vocabulary import Status
 
@@ -60,6 +61,8 @@ class Chunk:
     chosen: list[Candidate] = field(default_factory=list)
     to_check: list[UUID] = field(default_factory=list)
     """Of the chosen, those with checks that need I/O."""
+    to_ready: list[UUID] = field(default_factory=list)
+    """Of the chosen, those for which something is prepared outside before they are written."""
     skips: list[Skip] = field(default_factory=list)
     off: Sequence[Switch] = ()
     """What is switched off in the workspace."""
@@ -136,6 +139,7 @@ async def _chosen(
     query = _rows(col(Job.id)).where(*matching(actor, Selection(ids=these)))
     rows = {row.id: row for row in _as_rows(await session.execute(query))} if these else {}
     off = await switches.of_workspace(session, actor.workspace_id)
+    taken = await newest(session, [job_id for job_id in these if job_id not in rows])
     chunk = Chunk(actor, after, is_last=len(ids) <= CHUNK, most=missing_of_canary(batch), off=off)
     decide, not_found = _Decide(desk, batch, chunk), JobNotFound()
     for job_id in these:
@@ -144,7 +148,9 @@ async def _chosen(
             break
         chunk.cursor = job_id
         row = rows.get(job_id)
-        if row is None:
+        if row is None and (job := taken.get(job_id)) and actor.sees(job.workspace_id, job.owner_id):
+            chunk.skips.append(changed(job_id, job.status))
+        elif row is None:
             chunk.skips.append(Skip(job_id, None, not_found.code, not_found.message))
         elif row.updated_at > batch.started_at and ACTIONS[batch.action].unchanged:
             chunk.skips.append(changed(job_id, row.standing.status))
@@ -198,7 +204,7 @@ class _Decide:
         self._desk = desk
         self._rules = ACTIONS[batch.action]
         self._chunk = chunk
-        self._known: dict[Standing, MulliganError | tuple[bool, int, bool, bool]] = {}
+        self._known: dict[Standing, MulliganError | tuple[bool, int, bool, bool, bool]] = {}
 
     def __call__(self, row: Row) -> None:
         standing = row.standing
@@ -208,28 +214,36 @@ class _Decide:
         if isinstance(decided, MulliganError):
             self._chunk.skips.append(Skip(row.id, standing.status, decided.code, decided.message))
             return
-        counts, cost, has_checks, one_by_one = decided
+        counts, cost, has_checks, one_by_one, goes_apart = decided
         self._chunk.chosen.append(
             Candidate(row.id, row.version, standing.status, row.fingerprint, counts, cost)
         )
         self._chunk.one_by_one += one_by_one
         if has_checks:
             self._chunk.to_check.append(row.id)
+        if goes_apart:
+            self._chunk.to_ready.append(row.id)
 
-    def _decide(self, standing: Standing) -> MulliganError | tuple[bool, int, bool, bool]:
-        """Why not; or whether it counts, what it costs, whether it is checked, whether it takes its own statements."""
+    def _decide(self, standing: Standing) -> MulliganError | tuple[bool, int, bool, bool, bool]:
+        """Why not; or whether it counts, its cost, whether it is checked, has its own statements, is prepared."""
         rules, desk = self._rules, self._desk
         return rules.refusal(desk, standing, self._chunk.off) or (
             rules.counts(desk, standing),
             rules.cost(desk, standing),
             rules.has_checks(desk, standing.kind),
             rules.one_by_one(desk, standing),
+            rules.goes_apart(desk, standing),
         )
 
 
 async def _ask_outside(desk: Desk, chunk: Chunk) -> None:
-    against = await check_many(desk, chunk.actor, chunk.to_check)
+    leave_out(chunk, await check_many(desk, chunk.actor, chunk.to_check))
+
+
+def leave_out(chunk: Chunk, against: Mapping[UUID, Verdict]) -> None:
+    """Skips those of the chosen jobs that something speaks against."""
     if against:
         refused = [c for c in chunk.chosen if c.job_id in against]
         chunk.chosen = [c for c in chunk.chosen if c.job_id not in against]
+        chunk.to_ready = [job_id for job_id in chunk.to_ready if job_id not in against]
         chunk.skips += [Skip(c.job_id, c.status, *against[c.job_id]) for c in refused]

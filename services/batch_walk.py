@@ -17,8 +17,9 @@ from services import credits as ledger
 from services import lifecycle
 from services.access import Actor
 from services.batch_actions import ACTIONS, Done, Work
-from services.batch_chunk import Chunk, Skip, changed, read_chunk
+from services.batch_chunk import Chunk, Skip, changed, leave_out, read_chunk
 from services.batch_match import Selection
+from services.batch_ready import Ready, ready_many
 from services.batch_report import read_batch
 from services.database import rows_json
 from services.desk import Desk
@@ -62,31 +63,42 @@ async def write_chunk(desk: Desk, batch: Batch, chunk: Chunk, held: Claim, worke
         NotHeld: the attempt is no longer this worker's.
     """
 
+    ready = await ready_many(desk, chunk.to_ready)
+    leave_out(chunk, ready.against)
+
     async def work(session: AsyncSession, *, hold: bool = False) -> Advance:
         if not await lifecycle.is_held(session, held, worker):
             raise NotHeld
-        return await _commit(desk, session, batch, chunk, hold=hold)
+        return await _commit(desk, session, batch, chunk, ready, hold=hold)
 
     try:
-        return await desk.db.transact(work)
-    except InsufficientCredits:
-        # Somebody paid for something between our look at the balance and the charge. Holding it from the start would
-        # take locks in another order than a single retry does, so that is kept for this rare case.
-        return await desk.db.transact(partial(work, hold=True))
+        try:
+            advanced = await desk.db.transact(work)
+        except InsufficientCredits:
+            # Somebody paid for something between our look at the balance and the charge. Holding it from the start
+            # would take locks in another order than a single retry does, so that is kept for this rare case.
+            advanced = await desk.db.transact(partial(work, hold=True))
+    except BaseException:
+        await ready.undo()
+        raise
+    await ready.undo(but=advanced.done.changes)
+    return advanced
 
 
 async def tell(desk: Desk, advanced: Advance) -> None:
     """Rings, removes files, lets pages know. What fails here is made good: by housekeeping, and by reading again."""
     await ACTIONS[advanced.batch.action].afterwards(desk, advanced.done)
-    changes = list(advanced.done.changes.values())
+    changes = [*advanced.done.changes.values(), *advanced.done.successors]
     for start in range(0, len(changes), _PUBLISHED_TOGETHER):
         await desk.feed.publish(changes[start : start + _PUBLISHED_TOGETHER])
 
 
-async def _commit(desk: Desk, session: AsyncSession, batch: Batch, chunk: Chunk, *, hold: bool) -> Advance:
+async def _commit(
+    desk: Desk, session: AsyncSession, batch: Batch, chunk: Chunk, ready: Ready, *, hold: bool
+) -> Advance:
     left = min(await _balance(session, chunk.actor, hold=hold), batch.ceiling - batch.spent)
     payable, unpaid = _split(chunk.chosen, left)
-    work = Work(desk, session, chunk.actor, batch, payable)
+    work = Work(desk, session, chunk.actor, batch, payable, ready.jobs)
     done = await ACTIONS[batch.action].carry_out(work) if payable else Done()
     lost = [job for job in payable if job.job_id not in done.changes]
     skips = [*chunk.skips, *unpaid, *await _late(session, lost)]

@@ -48,6 +48,11 @@ class Change(NamedTuple):
         """The change that left a job as it is."""
         return cls(job.id, job.workspace_id, job.owner_id, job.status, job.version, job.progress, job.step)
 
+    @classmethod
+    def replaced(cls, before: Job, by: Job) -> "Change":
+        """What is told of a record whose place another took, which raised the versions of both by one."""
+        return cls.of(before)._replace(version=by.version, replaced_by=by.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

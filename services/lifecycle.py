@@ -470,6 +470,7 @@ class Requeue:
     counts: bool
     cost: int = 0
     from_step: str | None = None
+    batch_id: UUID | None = None
     replacement: UUID | None = None
     """The id of the record that takes the job's place; None: the job goes on as it is."""
     edit: Edit | None = None
@@ -585,7 +586,7 @@ def _attempt_of(retry: Requeue, job: Job) -> Attempt:
     before, edit = retry.before, retry.edit
     return Attempt(
         job_id=job.id, number=job.attempt, trigger=retry.trigger, kind=job.kind, status=job.status,
-        requested_by=retry.requested_by, from_step=retry.from_step, cost=retry.cost,
+        requested_by=retry.requested_by, from_step=retry.from_step, cost=retry.cost, batch_id=retry.batch_id,
         after_fingerprint=before.fingerprint if retry.trigger in RETRIES else None,
         changes=edit.changes if edit else None,
         args_before=before.args if edit else None,

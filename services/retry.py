@@ -199,9 +199,7 @@ def _changes(decided: lifecycle.Requeue, job: Job) -> list[Change]:
     """What pages learn: of the job, and of the record whose place it took."""
     if decided.replacement is None:
         return [Change.of(job)]
-    # Both changes raised the version by one.
-    gone = Change.of(decided.before)._replace(version=job.version, replaced_by=job.id)
-    return [Change.of(job), gone]
+    return [Change.of(job), Change.replaced(decided.before, job)]
 
 
 async def _take_back(

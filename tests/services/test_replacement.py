@@ -13,6 +13,11 @@ from sqlmodel import col
 from services import credits as ledger
 from services import deletion, job_list, jobs, lifecycle, submission
 from services.access import Actor
+from services.batch import start
+from services.batch_chunk import read_chunk
+from services.batch_match import Selection
+from services.batch_report import read_batch
+from services.batch_walk import NotHeld, advance, write_chunk
 from services.desk import Desk
 from services.errors import (
     Conflict,
@@ -31,6 +36,7 @@ from services.retry import plan_retry, retry
 from services.stats import stats
 from services.vocabulary import FailureType, RetryMode, Role, Status, StepStatus, Trigger
 from tasks.output import purge_earlier
+from tests.support.batches import claim_batch, ended_jobs, money, walk
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.valkey import ValkeyServer
 
@@ -46,7 +52,7 @@ class Outside:
     away: bool = False
 
     async def prepare(self, desk: Desk, job: Job, coming: Preparing) -> Undo:
-        if self.away:
+        if self.away or job.title == "refused":
             raise ServiceUnavailable("Failed to create aria2 task: it does not answer.")
         marker = self.folder / f"{coming.job_id}-{coming.attempt}"
         marker.touch()
@@ -74,6 +80,8 @@ async def desk(database_url: str, redis_url: str, tmp_path: Path, outside: Outsi
     kinds = (
         a_kind("test.replaced", policy=policy, steps=("fetch", "check")),
         a_kind("test.prepared", policy=RetryPolicy(prepare=outside.prepare)),
+        a_kind("test.priced"),
+        a_kind("system.batch_retry", policy=RetryPolicy(counts=False, rescues=5)),
     )
     async with open_desk(database_url, redis_url, tmp_path, *kinds) as desk:
         yield desk
@@ -327,3 +335,61 @@ class TestTakenBack:
         done = await retry(desk, dana, job.id)
         assert (done.job.id, done.replaced) == (job.id, None)
         assert outside.markers() == [f"{job.id}-2"]
+
+
+class TestInABatch:
+    async def test_each_gets_a_new_record_a_charge_and_a_doorbell(self, desk: Desk, outside: Outside) -> None:
+        dana = await a_person(desk, credits=6)
+        replaced = await ended_jobs(desk, dana, 4, "test.replaced")
+        refused = await ended_jobs(desk, dana, 1, "test.replaced", title="refused")
+        in_place = await ended_jobs(desk, dana, 1, "test.prepared")
+        plain = await ended_jobs(desk, dana, 1, "test.priced")
+        unpaid = await ended_jobs(desk, dana, 2, "test.replaced")
+        before = await desk.queue.backlog()
+        batch = await walk(desk, await start(desk, dana, Selection(status=[Status.FAILED])))
+        assert (batch.matched, batch.retried, batch.spent) == (9, 7, 6)
+        assert batch.skipped == {"service_unavailable": 1, "insufficient_credits": 1}
+        successors = await jobs.replacements(desk, dana, [*replaced, *unpaid])
+        assert set(successors) == {*replaced, unpaid[0]}
+        for old, new in successors.items():
+            (attempt,) = await attempts_of(desk, new.id)
+            assert (attempt.number, attempt.trigger, attempt.batch_id) == (2, Trigger.BATCH, batch.job_id)
+            assert (attempt.cost, attempt.after_fingerprint) == (1, "f" * 16)
+            assert (new.replaces, new.rank, new.retry_count) == (old, old, 1)
+        assert outside.markers() == sorted(
+            [*(f"{new.id}-2" for new in successors.values()), f"{in_place[0]}-2"]
+        )
+        for kept in (refused[0], unpaid[1]):
+            assert (await jobs.get_job(desk, dana, kept)).status is Status.FAILED
+        assert (await jobs.get_job(desk, dana, plain[0])).attempt == 2
+        assert await desk.queue.backlog() == before + 8  # the batch's own, and seven
+        assert await money(desk, dana) == (0, 0, 6)
+
+    async def test_who_was_quicker_leaves_nothing_prepared_and_no_second_record(
+        self, desk: Desk, outside: Outside
+    ) -> None:
+        dana = await a_person(desk, credits=6)
+        first, second = await ended_jobs(desk, dana, 2, "test.replaced")
+        selection = Selection(ids=[first, second])
+        job = await start(desk, dana, selection)
+        held = await claim_batch(desk, job)
+        await retry(desk, dana, first)  # before the batch reads
+        batch = await read_batch(desk, job.id)
+        chunk = await read_chunk(desk, batch, selection, None)
+        quick = (await retry(desk, dana, second)).job  # between its reading and its writing
+        done = await write_chunk(desk, batch, chunk, held, "batcher")
+        assert (done.batch.retried, done.batch.skipped) == (0, {"conflict": 2})
+        assert len(outside.markers()) == 2
+        assert f"{quick.id}-2" in outside.markers()
+        assert await money(desk, dana) == (4, 4, 2)
+
+    async def test_a_batch_that_is_another_worker_s_leaves_nothing_prepared(
+        self, desk: Desk, outside: Outside
+    ) -> None:
+        dana = await a_person(desk, credits=6)
+        selection = Selection(ids=await ended_jobs(desk, dana, 3, "test.replaced"))
+        held = await claim_batch(desk, await start(desk, dana, selection))
+        with pytest.raises(NotHeld):
+            await advance(desk, held, "somebody-else", selection)
+        assert outside.markers() == []
+        assert (await job_list.list_jobs(desk, dana, JobQuery(kinds=("test.replaced",)))).total == 3
