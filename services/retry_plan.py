@@ -371,7 +371,6 @@ def _plan(facts: _Facts, found: Sequence[CheckResult], starts_at: datetime | Non
     refused = against[0] if against else None
     cost = _cost(facts)
     later = _later(found, starts_at) if refused is None else None
-    gone = any(isinstance(result.error, InputMissing) for result in against)
     return RetryPlan(
         job_id=job.id, version=job.version, attempt=job.attempt, line=job.rank,
         kind=job.kind, title=job.title, status=job.status,
@@ -390,8 +389,8 @@ def _plan(facts: _Facts, found: Sequence[CheckResult], starts_at: datetime | Non
         later=later,
         can_wait=bool(against) and all(can_be_waited_for(result) for result in against),
         can_force=any(r.forcible for r in against) and all(r.forcible or can_be_waited_for(r) for r in against),
-        replaceable=facts.kind.upload_field if gone else None,
         upload_id=edit.upload_id if edit else job.upload_id,
+        replaceable=facts.kind.upload_field if _is_gone(against) else None,
         odds=facts.odds, advice=job.advice, previous_error=job.error,
         dialog=replace(policy.dialog, text=policy.dialog.text.format(cost=f"{cost} credit{'' if cost == 1 else 's'}")),
         created_at=job.created_at, finished_at=job.finished_at,
@@ -406,6 +405,10 @@ def _later(found: Sequence[CheckResult], starts_at: datetime | None) -> Later | 
     return Later(starts_at, awaited.code, awaited.message)
 
 
+def _is_gone(results: Sequence[CheckResult]) -> bool:
+    return any(isinstance(result.error, InputMissing) and not result.passed for result in results)
+
+
 def _resets(facts: _Facts, from_step: str | None) -> list[str]:
     steps = facts.kind.steps
     later = steps[steps.index(from_step) :] if from_step else ()
@@ -417,7 +420,11 @@ def _keeps(facts: _Facts, from_step: str | None) -> list[str]:
     steps, upload = facts.kind.steps, facts.upload
     earlier = steps[: steps.index(from_step)] if from_step else ()
     return [
-        *([f"Input {upload.filename} ({human_size(upload.size)})"] if upload else []),
+        *(
+            [f"Input {upload.filename} ({human_size(upload.size)})"]
+            if upload and not _is_gone(facts.results)
+            else []
+        ),
         *facts.kind.policy.keeps,
         f"{facts.attempts} earlier attempt{'' if facts.attempts == 1 else 's'}",
         *([f"Results of {', '.join(earlier)}"] if earlier else []),

@@ -86,10 +86,20 @@ def _scheduled(house: _House, job: Job) -> Waiting:
     if switch := house.off.get((job.workspace_id, job.kind)):
         return Waiting("retries_disabled", switches.words(switch), not_before=job.due_at)
     if job.waits_for:
-        what = job.waits_for.replace("_", " ")
-        return Waiting("waits_for", f"Retries as soon as the check “{what}” passes", not_before=job.due_at)
+        what = awaited(job.waits_for)
+        return Waiting("waits_for", f"Retries as soon as {what} is back", not_before=job.due_at)
     at = f"{job.due_at:%Y-%m-%d %H:%M} UTC" if job.due_at else "its time"
     return Waiting("not_before", f"Not before {at}", not_before=job.due_at)
+
+
+def awaited(code: str) -> str:
+    """What a retry waits for, in words, by the code of the check that must pass first."""
+    known = {
+        "input_in_storage": "storage",
+        "service_unavailable": "the service",
+        "queue_unavailable": "the queue",
+    }
+    return known.get(code) or code.removesuffix("_answers").replace("_", " ")
 
 
 def why_nobody(online: Collection[Worker], queue: str) -> str | None:

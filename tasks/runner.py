@@ -217,7 +217,7 @@ class Runner:
         try:
             args = kind.parse_args(run.claimed.args)
         except Invalid as error:
-            advice = "The kind has changed since this job was submitted. Submit it as a new job."
+            advice = "The kind has changed since this job was submitted. Edit its arguments and retry."
             return _failed(run, failure(kind.name, FailureType.PERMANENT, error.message, advice))
         task = await run.perform(_body(kind, run.context, args), kind.timeout)
         outcome = self._outcome(run, kind, task)

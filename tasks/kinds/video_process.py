@@ -182,13 +182,13 @@ def _require_streams(media: "Media", output: Output) -> None:
         raise JobError(
             "The input has no audio to extract",
             failure_type=FailureType.PERMANENT,
-            advice="Choose a video preset, or upload a file with sound as a new job.",
+            advice="Edit the job: choose a video preset, or a file with sound. Then retry.",
         )
     if output.height is not None and media.video_stream is None:
         raise JobError(
             "The input has no video stream",
             failure_type=FailureType.PERMANENT,
-            advice="Choose the preset “audio”, or upload a video as a new job.",
+            advice="Edit the job: choose the preset “audio”, or a video. Then retry.",
         )
 
 

@@ -55,6 +55,12 @@ async def busy(job: JobContext, args: Flag) -> None:
     await fails(job, args)
 
 
+@job_kind("test.hopeless", title="Hopeless", args=Flag, policy=RetryPolicy(hopeless_after=1), timeout=30)
+async def hopeless(job: JobContext, args: Flag) -> None:
+    """Fails as the one above, and is given up soon."""
+    await fails(job, args)
+
+
 class Size(StrEnum):
     """An enumeration."""
 

@@ -37,7 +37,7 @@ async def test_the_row_says_when_and_a_person_runs_it_now(visit: Open, submit: S
 async def test_a_person_stops_it_and_retries_later(visit: Open, submit: Submit) -> None:
     job = submit("test.busy", "stops retrying")
     page = await visit(f"/jobs/{job['id']}")
-    await page.get_by_role("button", name="Stop retrying").click()
+    await page.get_by_role("button", name="Cancel retry").click()
     await expect(page.locator("[data-status=failed]").first).to_be_visible()
     await expect(page.get_by_role("button", name="Retry", exact=True)).to_be_visible()
 
@@ -45,7 +45,7 @@ async def test_a_person_stops_it_and_retries_later(visit: Open, submit: Submit) 
 async def test_its_page_fits_a_phone(visit: Open, submit: Submit) -> None:
     job = submit("test.busy", "a title that is a good deal longer than the width of any telephone")
     page = await visit(f"/jobs/{job['id']}", width=390)
-    for name in ("Run now", "Stop retrying"):
+    for name in ("Run now", "Cancel retry"):
         button = page.get_by_role("button", name=name)
         await expect(button).to_be_visible(timeout=30_000)
         box = await button.bounding_box()

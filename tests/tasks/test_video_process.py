@@ -171,7 +171,7 @@ class TestFailures:
         failure = await self.fails(start, make(tmp_path / "bad.mp4"))
         assert failure.message == "Invalid data found when processing input"
         assert failure.failure_type is FailureType.PERMANENT
-        assert "upload it again" in str(failure.advice)
+        assert "another file" in str(failure.advice)
 
     async def test_half_a_video_is_no_success(self, start: Any, tmp_path: Path) -> None:
         failure = await self.fails(start, media.truncated_clip(tmp_path / "half.mp4"))

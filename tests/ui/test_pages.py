@@ -20,7 +20,7 @@ from services.desk import Desk
 from services.lifecycle import Claim, Outcome
 from services.models import Job, LogLine, Membership, User
 from services.policy import RetryPolicy
-from services.retry import plan_retry, retry
+from services.retry import Wish, plan_retry, retry
 from services.vocabulary import RetryMode, Role, Status
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.waiting import eventually
@@ -234,7 +234,7 @@ class TestReplaced:
         with other.client:
             other.open()
         with mine.client:
-            await mine.retrying._carry_out(await plan_retry(desk, dana, old.id))
+            await mine.retrying._carry_out(await plan_retry(desk, dana, old.id), Wish())
         (new,) = (await jobs.replacements(desk, dana, [old.id])).values()
         expected = [str(newer.id), str(new.id), str(older.id)]
         assert titles(mine) == expected
@@ -266,7 +266,7 @@ class TestReplaced:
         with opened.client:
             await opened.refresh()
             assert opened._log._count == 1
-            await opened.retrying._carry_out(await plan_retry(desk, dana, old.id))
+            await opened.retrying._carry_out(await plan_retry(desk, dana, old.id), Wish())
             (new,) = (await jobs.replacements(desk, dana, [old.id])).values()
             assert list(opened.shown()) == [new.id]
             await opened.refresh()

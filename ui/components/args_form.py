@@ -6,6 +6,7 @@ from typing import Any
 
 from nicegui import ui
 
+from services.errors import Invalid
 from ui.components.args_schema import ArgField, Shape
 from ui.components.element import Tag
 from ui.components.upload_field import UploadField
@@ -86,14 +87,17 @@ class ArgsForm:
 
     def _file(self, field: ArgField) -> None:
         Tag("div", field.label, "name")
+        if field.default:
+            Tag("div", "Leave this empty to keep the file that the job has.", "hint")
         upload = UploadField(self._upload_url, f"arg-{field.name}", lambda: self._wrong[field.name].say(""))
 
         def read() -> str | None:
             if upload.busy:
                 raise ValueError("Wait until the upload is finished.")
-            if upload.upload_id is None and field.required:
+            chosen = upload.upload_id or field.default
+            if chosen is None and field.required:
                 raise ValueError("Choose a file first.")
-            return upload.upload_id
+            return str(chosen) if chosen else None
 
         self._readers[field.name] = read
 
@@ -158,6 +162,15 @@ class ArgsForm:
                 line = ui.input(label, value=str(field.default or ""), password=secret)
                 line.props(f"outlined dense autocomplete=off {described}")
                 self._readers[field.name] = lambda: line.value
+
+
+def by_field(error: Invalid) -> dict[str, str]:
+    """The first complaint about each field; what is about none stands under the empty name."""
+    wrong: dict[str, str] = {}
+    for item in error.data.get("errors", ()):
+        where = item["loc"][0] if item["loc"] else ""
+        wrong.setdefault(str(where), str(item["msg"]).removeprefix("Value error, "))
+    return wrong or {"": error.message}
 
 
 def _number(value: float | None, *, is_whole: bool) -> float | None:

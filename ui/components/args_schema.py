@@ -1,6 +1,6 @@
 """The fields of a form, read from the JSON Schema of a kind's arguments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -58,6 +58,11 @@ def arg_fields(schema: dict[str, Any], upload_field: str | None = None) -> list[
         for name, part in schema.get("properties", {}).items()
     ]
     return sorted(fields, key=lambda field: (not field.in_front, field.shape is not Shape.FILE))
+
+
+def filled_in(fields: list[ArgField], values: dict[str, Any]) -> list[ArgField]:
+    """The fields with what a job has, instead of the defaults."""
+    return [replace(field, default=values.get(field.name, field.default)) for field in fields]
 
 
 def _resolve(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """The sober part of a job's page: details, files, log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 from uuid import UUID
 
 from services.jobs import JobDetail
 from services.kinds import JobKind
-from services.models import Artifact, LogLine
+from services.models import Artifact, Job, LogLine
 from services.vocabulary import FailureType, Priority
 from ui.components import wording
 from ui.components.element import Tag
@@ -14,17 +14,20 @@ from ui.components.job_view import NOTHING, retries
 from ui.components.moment import Moment
 
 
-def draw_details(detail: JobDetail, kind: JobKind | None) -> None:
+def draw_details(detail: JobDetail, kind: JobKind | None, link: Callable[[str], str]) -> None:
     """Names and figures."""
     job = detail.job
     cost = sum(attempt.cost for attempt in detail.attempts if not attempt.void)
     with Tag("dl", classes="facts"):
         _fact("Job", str(job.id), mono=True)
-        if job.replaces:
-            _fact("Replaces", str(job.replaces), mono=True)
+        _draw_lineage(detail, link)
         _fact("Kind", job.kind, mono=True)
         _fact("Owner", detail.owner.name)
-        for name, at in (("Created", job.created_at), ("Starts", job.due_at), ("Finished", job.finished_at)):
+        for name, at in (
+            ("Created", job.created_at),
+            ("Starts", None if job.waits_for else job.due_at),
+            ("Finished", job.finished_at),
+        ):
             if at:
                 Tag("dt", name)
                 with Tag("dd"):
@@ -42,6 +45,23 @@ def draw_details(detail: JobDetail, kind: JobKind | None) -> None:
         _fact("Cost so far", wording.plural(cost, "credit") if cost else "free")
         if job.failure_type and job.failure_type is not FailureType.CANCELLED:
             _fact("Failure", str(job.failure_type).replace("_", " "))
+
+
+def _draw_lineage(detail: JobDetail, link: Callable[[str], str]) -> None:
+    if detail.job.replaces:
+        _fact("Replaces", str(detail.job.replaces), mono=True)
+    if detail.origin:
+        _jobs("Copy of", [detail.origin], link)
+    if detail.copies:
+        _jobs("Copied as", detail.copies, link)
+
+
+def _jobs(name: str, jobs: Sequence[Job], link: Callable[[str], str]) -> None:
+    Tag("dt", name)
+    with Tag("dd"):
+        for job in jobs:
+            with Tag("div"):
+                Tag("a", f"{job.title} · {wording.short_id(job.id)}", "link", href=link(f"/jobs/{job.id}"))
 
 
 def _fact(name: str, value: str, *, mono: bool = False) -> None:

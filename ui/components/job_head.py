@@ -2,6 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
+from nicegui import ui
+
+from services.jobs import Actions
 from ui.components.element import Tag
 from ui.components.job_row import CANCELLING, RETRYING, badge_of
 from ui.components.job_view import JobView
@@ -19,6 +22,7 @@ class JobHead:
             self._title = Tag("h1", classes="job-title")
             self._badge = Tag("span", role="status")
             Tag("div", classes="grow")
+            self._more = More(on_action)
             self._delete = _button("Delete", "btn plain", "delete", on_action)
             self._cancel = _button("Cancel", "btn", "cancel", on_action)
             self._pause = _button("Pause", "btn", "pause", on_action)
@@ -41,7 +45,7 @@ class JobHead:
         cancel = view.actions.cancel or view.cancelling
         _set(
             self._cancel,
-            "Stop retrying" if view.retries_by_itself else "Cancel",
+            "Cancel retry" if view.will_retry else "Cancel",
             "btn",
             shown=cancel,
             busy=CANCELLING if view.cancelling else None,
@@ -49,7 +53,14 @@ class JobHead:
         )
         _set(self._pause, "Pause", "btn", shown=view.actions.pause, busy=None, icon="pause")
         _set(self._resume, "Resume", "btn", shown=view.actions.resume, busy=None, icon="play_arrow")
-        _set(self._start, "Run now", "btn", shown=view.actions.start, busy=None, icon="play_arrow")
+        _set(
+            self._start,
+            "Try now" if view.waits_for else "Run now",
+            "btn",
+            shown=view.actions.start,
+            busy=None,
+            icon="play_arrow",
+        )
         retry = view.actions.retry or view.retrying
         _set(
             self._retry,
@@ -60,6 +71,7 @@ class JobHead:
             icon="replay",
         )
         self._retry.put(title=view.retry_hint)
+        self._more.show(view.actions)
         self._download.dress("btn download" if view.actions.download else "hidden")
         self._download.put(href=f"/jobs/{view.id}/download")
         self.progress(view)
@@ -73,6 +85,40 @@ class JobHead:
         self._whole.say(view.progress)
         self._whole.vary("--p", f"{view.percent:.1f}%")
         self._whole.dress("whole barred")
+
+
+class More:
+    """What is done now and then."""
+
+    def __init__(self, on_action: OnAction) -> None:
+        with Tag(
+            "button",
+            classes="hidden",
+            type="button",
+            data_icon="more_vert",
+            aria_label="More",
+            aria_haspopup="menu",
+        ) as self._button:
+            menu = ui.menu().props("anchor='bottom right' self='top right' transition-duration=100")
+        with menu, Tag("div", classes="menu", role="menu"):
+            self._edit = _item("Edit and retry", "edit", "edit", menu, on_action)
+            self._copy = _item("Run again as a copy", "content_copy", "copy", menu, on_action)
+
+    def show(self, actions: Actions) -> None:
+        """Offers what may be done."""
+        self._edit.dress("item" if actions.retry else "hidden")
+        self._copy.dress("item" if actions.copy else "hidden")
+        self._button.dress("btn round" if actions.retry or actions.copy else "hidden")
+
+
+def _item(word: str, icon: str, action: str, menu: ui.menu, on_action: OnAction) -> Tag:
+    async def choose() -> None:
+        menu.close()
+        await on_action(action)
+
+    item = Tag("button", word, "hidden", type="button", role="menuitem", data_icon=icon)
+    item.on("click", choose, args=[])
+    return item
 
 
 def _button(word: str, classes: str, action: str, on_action: OnAction) -> Tag:

@@ -17,7 +17,7 @@ CANCELLING = "Cancelling\N{HORIZONTAL ELLIPSIS}"
 
 def due_words(view: JobView) -> str:
     """What happens at the time that a scheduled job waits for."""
-    return "retries " if view.retries_by_itself else "starts "
+    return "retries " if view.will_retry else "starts "
 
 
 def badge_of(view: JobView) -> tuple[str, str]:

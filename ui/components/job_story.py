@@ -9,6 +9,7 @@ from services.vocabulary import TERMINAL, Status, StepStatus, Trigger
 from ui.components import wording
 from ui.components.element import Tag
 from ui.components.moment import Moment
+from ui.components.plan_view import draw_changes
 from ui.theme import STATUS_LOOKS, look_css
 
 _TRIGGERS = {
@@ -85,6 +86,8 @@ def draw_attempts(attempts: Sequence[Attempt]) -> None:
     for attempt in attempts:
         with Tag("article", classes="attempt", aria_label=f"Attempt {attempt.number}"):
             _attempt_head(attempt)
+            if attempt.changes:
+                draw_changes(attempt.changes)
             if attempt.error:
                 Tag("div", attempt.error, "muted" if attempt.status is Status.CANCELLED else "err")
             if attempt.advice and attempt.error:
@@ -103,7 +106,8 @@ def _attempt_head(attempt: Attempt) -> None:
         Tag("span", look.label, f"badge {look_css(attempt.status)}")
         Tag("span", f"{_TRIGGERS[attempt.trigger]}{by}{from_step}{cost}")
         if attempt.void:
-            Tag("span", "not queued, not charged", "muted")
+            is_taken_back = attempt.status is Status.CANCELLED
+            Tag("span", "taken back, not charged" if is_taken_back else "not queued, not charged", "muted")
         with Tag("span", classes="when"):
             Moment(attempt.finished_at or attempt.started_at or attempt.queued_at, "ago")
             took = wording.span(attempt.started_at, attempt.finished_at)
@@ -141,7 +145,9 @@ def timeline(created_at: datetime, owner: str, attempts: Sequence[Attempt]) -> l
         if attempt.trigger is not Trigger.FIRST:
             by = f" by {attempt.requested_by}" if attempt.requested_by else ""
             cost = f" · {wording.plural(attempt.cost, 'credit')}" if attempt.cost and not attempt.void else ""
-            events.append(Event(attempt.queued_at, f"{_RETRIED[attempt.trigger]}{by}{cost}", "again"))
+            waits = attempt.status is Status.SCHEDULED
+            word = "Retry scheduled" if waits else _RETRIED[attempt.trigger]
+            events.append(Event(attempt.queued_at, f"{word}{by}{cost}", "again"))
         if attempt.started_at:
             on = f" on {attempt.worker}" if attempt.worker else ""
             events.append(Event(attempt.started_at, f"Attempt {attempt.number} started{on}"))

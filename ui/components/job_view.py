@@ -40,10 +40,12 @@ class JobView:
     paused: bool = False
     due_at: datetime | None = None
     """When a scheduled job starts."""
-    retries_by_itself: bool = False
-    """It has failed, and waits for an automatic retry."""
+    will_retry: bool = False
+    """It has ended, and waits for a retry."""
     waits: str = ""
     """Why it waits, where that is more than a time."""
+    waits_for: str = ""
+    """What that retry waits for, where that is no time."""
 
     @property
     def retry_hint(self) -> str | None:
@@ -71,7 +73,8 @@ class JobView:
         )
         return replace(
             self, status=Status.QUEUED, note="", note_is_error=False, percent=None, progress=NOTHING,
-            actions=none, retrying=True, cancelling=False, paused=False, due_at=None, retries_by_itself=False, waits="",
+            actions=none, retrying=True, cancelling=False, paused=False, due_at=None, will_retry=False, waits_for="",
+            waits="",
         )  # fmt: skip
 
 
@@ -96,8 +99,9 @@ def job_view(job: Job, kind: JobKind | None, actions: Actions, waiting: Waiting 
         actions=actions,
         cancelling=cancelling,
         paused=_is_paused(job),
-        due_at=job.due_at if job.status is Status.SCHEDULED else None,
-        retries_by_itself=job.status is Status.SCHEDULED and job.attempt > 1,
+        due_at=job.due_at if job.status is Status.SCHEDULED and not job.waits_for else None,
+        will_retry=job.status is Status.SCHEDULED and job.attempt > 1,
+        waits_for=wording.awaited(job.waits_for) if job.waits_for else "",
         waits=waits,
     )
 
@@ -141,5 +145,7 @@ def _progress_of(job: Job, *, cancelling: bool) -> str:
         return _paused(job.progress)
     if job.status is Status.RUNNING:
         return _progress(job.progress, job.step)
+    if job.waits_for:
+        return f"waits for {wording.awaited(job.waits_for)}"
     took = wording.span(job.started_at, job.finished_at) if job.status in TERMINAL else None
     return f"done in {took}" if took and job.status is Status.COMPLETED else NOTHING

@@ -1,38 +1,34 @@
 """The confirmation of a retry: everything that it would do, before anybody does it. One a page, filled per job."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from uuid import UUID
 
 from nicegui import ui
 
-from services.policy import CheckResult
-from services.retry import RetryPlan
+from services.retry import RetryPlan, Wish
 from ui.components import wording
 from ui.components.element import Tag
-from ui.components.moment import Moment
+from ui.components.plan_view import draw_plan
+from ui.components.upload_field import UploadField
+from ui.components.when_field import WhenField
 
-Confirm = Callable[[RetryPlan], Awaitable[None]]
-Replan = Callable[[UUID, str | None], Awaitable[RetryPlan | None]]
+Confirm = Callable[[RetryPlan, Wish], Awaitable[None]]
+Replan = Callable[[UUID, Wish], Awaitable[RetryPlan | None]]
 
 _BEGINNING = "The beginning"
-
-
-@dataclass(frozen=True)
-class _Words:
-    """The lines of a plan."""
-
-    sub: str
-    odds: str | None
+_LATER = "Schedule retry"
 
 
 class RetryDialog:
     """Shows a `RetryPlan`. Enter confirms what is allowed, Esc closes, the focus goes in and comes back."""
 
-    def __init__(self, on_confirm: Confirm, on_from_step: Replan) -> None:
+    def __init__(self, on_confirm: Confirm, on_replan: Replan, upload_url: str) -> None:
         self._on_confirm = on_confirm
-        self._on_from_step = on_from_step
+        self._on_replan = on_replan
+        self._upload_url = upload_url
         self._plan: RetryPlan | None = None
+        self._when: WhenField | None = None
         with ui.dialog().props("transition-duration=120 aria-labelledby=retry-title") as self._dialog:
             with Tag("div", classes="sheet") as self._sheet:
                 with Tag("div", classes="sheet-head", data_icon="replay"), Tag("div"):
@@ -42,6 +38,7 @@ class RetryDialog:
                 with Tag("div", classes="sheet-foot"):
                     self._hint = Tag("kbd", "Enter", "hide-small", aria_hidden="true")
                     cancel = Tag("button", "Cancel", "btn plain", type="button", id="retry-cancel")
+                    self._other = Tag("button", "", "hidden", type="button")
                     self._confirm_button = Tag(
                         "button",
                         "Retry job",
@@ -54,10 +51,11 @@ class RetryDialog:
             self._sheet.on(
                 "keydown.enter",
                 self._confirm,
-                js_handler="(e) => { if (!e.target.matches('button, select, a, summary')) emit(); }",
+                js_handler="(e) => { if (!e.target.matches('button, select, input, a, summary')) emit(); }",
             )
         cancel.on("click", self.close, args=[])
         self._confirm_button.on("click", self._confirm, args=[])
+        self._other.on("click", self._go_another_way, args=[])
 
     @property
     def is_open(self) -> bool:
@@ -66,11 +64,12 @@ class RetryDialog:
 
     def wait(self, title: str, kind: str, job_id: UUID) -> None:
         """Opens at once with a skeleton, while the plan is made."""
-        self._plan = None
+        self._plan = self._when = None
         self._title.say("Retry this job?")
         self._sub.say(f"{title} · {kind} · {wording.short_id(job_id)}")
         self._sheet.dress("sheet")
         self._enable(allowed=False, word="Retry job", variant="warning")
+        self._other.dress("hidden")
         self._body.clear()
         with self._body:
             Tag("p", "Looking at what a retry would do\N{HORIZONTAL ELLIPSIS}", "sr-only")
@@ -80,60 +79,78 @@ class RetryDialog:
 
     def show(self, plan: RetryPlan) -> None:
         """Fills in the plan, and opens."""
-        self._plan = plan
-        words = _words(plan)
+        self._plan, self._when = plan, None
         self._title.say(plan.dialog.title)
-        self._sub.say(words.sub)
+        self._sub.say(f"{plan.title} · {plan.kind} · {wording.short_id(plan.job_id)}")
         self._sheet.dress("sheet info" if plan.dialog.variant == "info" else "sheet")
         self._enable(allowed=plan.allowed, word=plan.dialog.confirm, variant=plan.dialog.variant)
+        self._offer_another_way(plan)
         self._body.clear()
         with self._body:
-            if plan.error is not None:
-                Tag("p", plan.error.message, "refused bad", role="alert")
-            else:
-                Tag("p", plan.dialog.text, "say")
-            _previous(plan, words.odds)
-            with Tag("div", classes="two"):
-                _list("Will be reset", "resets", "replay", plan.resets)
-                _list("Will be kept", "keeps", "lock", plan.keeps)
-            _checks([check for check in plan.checks if check.passed or check.error is not plan.error])
-            self._steps(plan)
+            draw_plan(plan)
+            if plan.replaceable:
+                self._draw_upload()
+            self._draw_steps(plan)
+            if plan.allowed:
+                self._when = WhenField(self._on_when)
         self._dialog.value = True
         self._take_focus(allowed=plan.allowed)
-
-    def refuse(self, words: str) -> None:
-        """Says why there is no plan."""
-        self._plan = None
-        self._enable(allowed=False, word="Retry job", variant="warning")
-        self._body.clear()
-        with self._body:
-            Tag("p", words, "refused bad", role="alert")
-        self._dialog.value = True
 
     def close(self) -> None:
         """Closes, and gives the focus back."""
         self._plan = None
         self._dialog.value = False
 
-    # --- parts --------------------------------------------------------------------------------------------------------
+    # --- what people do -----------------------------------------------------------------------------------------------
 
     async def _confirm(self) -> None:
+        if self._when and not self._when.is_complete:
+            return
         # Taken once: a second click, or Enter after a click, finds no plan.
         plan, self._plan = self._plan, None
         if plan is None or not plan.allowed:
             self._plan = plan
             return
         self._dialog.value = False
-        await self._on_confirm(plan)
+        await self._on_confirm(plan, replace(plan.wish, at=self._when.at if self._when else None))
+
+    async def _go_another_way(self) -> None:
+        """On purpose, against what a check says; or as soon as something is back."""
+        plan, self._plan = self._plan, None
+        if plan is None:
+            return
+        wish = replace(plan.wish, force=True) if plan.can_force else replace(plan.wish, when_available=True)
+        self._other.put(disabled=True)
+        another = await self._on_replan(plan.job_id, wish)
+        self._other.put(disabled=None)
+        if not self.is_open:
+            return
+        if another is None or not another.allowed:
+            self.show(another or plan)
+            return
+        self._dialog.value = False
+        await self._on_confirm(another, another.wish)
+
+    async def _replan(self, plan: RetryPlan, wish: Wish) -> None:
+        """Shows the plan of another wish; the one before, where that cannot be had."""
+        self._confirm_button.put(disabled=True)
+        another = await self._on_replan(plan.job_id, wish)
+        if self.is_open:
+            self.show(another or plan)
 
     async def _choose_step(self, step: str | None) -> None:
-        if self._plan is None:
+        if self._plan is not None:
+            await self._replan(self._plan, replace(self._plan.wish, from_step=step))
+
+    def _on_when(self) -> None:
+        plan, when = self._plan, self._when
+        if plan is None or when is None:
             return
-        job_id = self._plan.job_id
-        self._confirm_button.put(disabled=True)
-        plan = await self._on_from_step(job_id, step)
-        if plan is not None and self.is_open:
-            self.show(plan)
+        is_later = when.at is not None or not when.is_complete
+        word = _LATER if is_later else plan.dialog.confirm
+        self._enable(allowed=plan.allowed and when.is_complete, word=word, variant=plan.dialog.variant)
+
+    # --- parts --------------------------------------------------------------------------------------------------------
 
     def _enable(self, *, allowed: bool, word: str, variant: str) -> None:
         self._confirm_button.say(word)
@@ -141,18 +158,33 @@ class RetryDialog:
         self._confirm_button.put(disabled=None if allowed else True)
         self._hint.dress("hide-small" if allowed else "hidden")
 
+    def _offer_another_way(self, plan: RetryPlan) -> None:
+        self._other.say("Retry anyway" if plan.can_force else "Retry when it is back")
+        self._other.dress("btn danger" if plan.can_force else "btn" if plan.can_wait else "hidden")
+
     def _take_focus(self, *, allowed: bool) -> None:
         target = "retry-confirm" if allowed else "retry-cancel"
         _ = ui.run_javascript(
             f'requestAnimationFrame(() => document.getElementById("{target}")?.focus({{preventScroll: true}}))'
         )
 
-    def _steps(self, plan: RetryPlan) -> None:
+    def _draw_upload(self) -> None:
+        with Tag("div", classes="again"):
+            Tag("h3", "Upload it again and retry")
+            field = UploadField(self._upload_url, "retry-upload", lambda: self._take_upload(field))
+
+    async def _take_upload(self, field: UploadField) -> None:
+        plan = self._plan
+        if plan is None or plan.replaceable is None or field.upload_id is None:
+            return
+        await self._replan(plan, replace(plan.wish, args=plan.args | {plan.replaceable: field.upload_id}))
+
+    def _draw_steps(self, plan: RetryPlan) -> None:
         choices = [choice for choice in plan.steps[1:] if choice.available]
-        if not choices:
+        if not choices or plan.changes:  # what earlier steps made belongs to the old arguments
             return
         with Tag("div", classes="from"):
-            Tag("label", "Start from", for_="retry-from", style="margin:0")
+            Tag("label", "Start from", for_="retry-from")
             with Tag("select", classes="pick", id="retry-from") as select:
                 Tag("option", _BEGINNING, value="", selected=True if plan.from_step is None else None)
                 for choice in choices:
@@ -161,50 +193,3 @@ class RetryDialog:
         select.on(
             "change", lambda e: self._choose_step(e.args or None), js_handler="(e) => emit(e.target.value)"
         )
-
-
-def _words(plan: RetryPlan) -> _Words:
-    odds = (
-        f"Retries after this error: {plan.odds.succeeded} of {plan.odds.tried} succeeded."
-        if plan.odds
-        else None
-    )
-    return _Words(f"{plan.title} · {plan.kind} · {wording.short_id(plan.job_id)}", odds)
-
-
-def _previous(plan: RetryPlan, odds: str | None) -> None:
-    if not plan.previous_error and not plan.advice:
-        return
-    with Tag("div", classes="was"):
-        with Tag("div", classes="first"):
-            Tag("h3", "Previous error")
-            with Tag("span", classes="muted"):
-                Moment(plan.created_at, "datetime", "Created ")
-                if plan.finished_at:
-                    Moment(plan.finished_at, "ago", f" · {plan.status} ")
-        Tag("div", plan.previous_error or "No message.", "err")
-        if said := " ".join(filter(None, [odds, plan.advice])):
-            Tag("div", said)
-
-
-def _list(title: str, css: str, icon: str, lines: list[str]) -> None:
-    with Tag("div", classes=f"box {css}"):
-        Tag("h3", title, data_icon=icon)
-        with Tag("ul"):
-            for line in lines:
-                Tag("li", line)
-
-
-def _checks(checks: list[CheckResult]) -> None:
-    with Tag("ul", classes="checks", aria_label="Checks"):
-        for check in checks:
-            css, icon, word = _check_look(check)
-            with Tag("li", classes=css, data_icon=icon), Tag("span"):
-                Tag("span", word, "sr-only")
-                Tag("span", check.message)
-
-
-def _check_look(check: CheckResult) -> tuple[str, str, str]:
-    if check.passed:
-        return "", "check_circle", "Passed: "
-    return ("stop", "cancel", "Failed: ") if check.blocking else ("warn", "warning", "Warning: ")

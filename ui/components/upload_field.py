@@ -11,7 +11,7 @@ class UploadField(Element, component="upload_field.js"):
     """`upload_id` is the upload's id once it is there."""
 
     def __init__(self, url: str, field: str, on_change: Callable[[], Any]) -> None:
-        """`url` is where to; `field` the id of the input, for its label."""
+        """`url` is where to; `field` the id of the input, for its label. `on_change` may be async."""
         super().__init__()
         self.upload_id: str | None = None
         self.busy = False
@@ -22,14 +22,14 @@ class UploadField(Element, component="upload_field.js"):
         self.on("uploaded", self._uploaded)
         self.on("cleared", self._cleared)
 
-    def _begun(self) -> None:
+    def _begun(self) -> Any:
         self.busy, self.upload_id = True, None
-        self._on_change()
+        return self._on_change()
 
-    def _uploaded(self, event: GenericEventArguments) -> None:
+    def _uploaded(self, event: GenericEventArguments) -> Any:
         self.busy, self.upload_id = False, str(event.args["id"])
-        self._on_change()
+        return self._on_change()
 
-    def _cleared(self) -> None:
+    def _cleared(self) -> Any:
         self.busy, self.upload_id = False, None
-        self._on_change()
+        return self._on_change()

@@ -9,7 +9,7 @@ from nicegui.events import KeyEventArguments
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from services import deletion, jobs, pausing
+from services import copying, deletion, jobs, pausing
 from services.access import Actor
 from services.errors import JobNotFound, JobReplaced, MulliganError
 from services.feed import Change
@@ -27,6 +27,7 @@ from ui.components.job_view import JobView, job_view
 from ui.components.result_views import result_view
 from ui.components.section import Section
 from ui.components.tree import tree
+from ui.components.trouble import draw_trouble
 from ui.pages.not_found import not_found
 from ui.pages.open_page import OpenPage
 from ui.pages.retrying import Retrying
@@ -117,21 +118,26 @@ class JobPage(OpenPage):
         slug = self.actor.workspace_slug
         self._files.show(key, lambda: draw_files(self._id, slug, files), visible=bool(files))
         runs = detail.attempts
-        self._attempts.show(tuple((a.number, a.status, a.worker) for a in runs), lambda: draw_attempts(runs))
+        self._attempts.show(
+            tuple((a.number, a.status, a.worker, a.error) for a in runs), lambda: draw_attempts(runs)
+        )
         args = redact_args(kind, job.args)
         self._args.show(str(args), lambda: _draw_tree(args), visible=bool(args))
         result = redact_args(None, job.result or {})
         drawn = result_view(job.kind, result)
         self._outcome.show(str(result), drawn or (lambda: None), visible=drawn is not None)
         self._result.show(str(result), lambda: _draw_tree(result), visible=bool(result) and drawn is None)
-        self._details.show((job.id, job.version), lambda: draw_details(detail, kind))
+        copies = tuple(copy.id for copy in detail.copies)
+        self._details.show((job.id, job.version, copies), lambda: draw_details(detail, kind, self.visit.link))
         events = timeline(job.created_at, detail.owner.name, runs)
         self._timeline.show(tuple(events), lambda: draw_timeline(events))
 
     def _show_trouble(self, job: Job) -> None:
         broken = job.status in UNSUCCESSFUL | {Status.SCHEDULED} and bool(job.error)
         self._trouble.show(
-            (broken, job.status, job.error, job.advice), lambda: _draw_trouble(job), visible=broken
+            (broken, job.status, job.error, job.advice, job.due_at, job.waits_for),
+            lambda: draw_trouble(job),
+            visible=broken,
         )
 
     def _show_waiting(self, waits: str) -> None:
@@ -216,6 +222,10 @@ class JobPage(OpenPage):
         match action:
             case "retry" if view.actions.retry:
                 await self.retrying.ask(view.id, view.title, view.kind)
+            case "edit" if view.actions.retry:
+                await self.retrying.edit(view.id)
+            case "copy" if view.actions.copy:
+                await self._copy(view)
             case "cancel" if view.actions.cancel:
                 await self._cancel(view)
             case "start" if view.actions.start:
@@ -262,6 +272,13 @@ class JobPage(OpenPage):
 
         await self.do(work, trouble=f"“{view.title}” is still paused.")
 
+    async def _copy(self, view: JobView) -> None:
+        async def work(actor: Actor) -> None:
+            made = await copying.copy(self.visit.desk, actor, view.id)
+            ui.navigate.to(self.visit.link(f"/jobs/{made.id}"))
+
+        await self.do(work, trouble=f"“{view.title}” was not copied.")
+
     async def _delete(self) -> None:
         async def work(actor: Actor) -> None:
             self.visit.web.live.unsubscribe(self)
@@ -297,28 +314,13 @@ class JobPage(OpenPage):
         mods = event.modifiers
         if not event.action.keydown or mods.ctrl or mods.alt or mods.meta:
             return
-        if self.retrying.dialog.is_open or self.confirm.is_open:
+        if self.retrying.is_asking or self.confirm.is_open:
             return
         match event.key.name:
             case "r":
                 await self._on_action("retry")
             case "c":
                 await self._on_action("cancel")
-
-
-_TROUBLES = {
-    Status.FAILED: "Failed",
-    Status.TIMEOUT: "Timed out",
-    Status.SCHEDULED: "Failed, and is retried by itself",
-}
-
-
-def _draw_trouble(job: Job) -> None:
-    with Tag("div", classes="trouble", role="alert", data_icon="error"), Tag("div"):
-        Tag("h2", _TROUBLES[job.status])
-        Tag("div", job.error, "err")
-        if job.advice:
-            Tag("p", job.advice, "advice")
 
 
 def _draw_waiting(waits: str) -> None:

@@ -209,7 +209,7 @@ class JobsPage(OpenPage):
         )
 
     def _is_looked_at(self) -> bool:
-        busy = self.retrying.dialog.is_open or self.confirm.is_open
+        busy = self.retrying.is_asking or self.confirm.is_open
         return self._hovered or self._scrolled or busy
 
     def _hover(self, *, on: bool) -> None:
@@ -319,7 +319,7 @@ class JobsPage(OpenPage):
         mods = event.modifiers
         if not event.action.keydown or mods.ctrl or mods.alt or mods.meta:
             return
-        if self.retrying.dialog.is_open or self.confirm.is_open:
+        if self.retrying.is_asking or self.confirm.is_open:
             return
         match event.key.name:
             case "/":

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from nicegui import ui
 from starlette.requests import Request
@@ -12,7 +11,7 @@ from services import submission
 from services.access import Actor
 from services.errors import Invalid, MulliganError, NotFound
 from services.kinds import JobKind
-from ui.components.args_form import ArgsForm, WrongInput
+from ui.components.args_form import ArgsForm, WrongInput, by_field
 from ui.components.args_schema import arg_fields
 from ui.components.element import Tag
 from ui.components.empty import Empty
@@ -91,10 +90,11 @@ class NewJobPage(OpenPage):
         self._chosen = kind
         for name, card in self._cards.items():
             card.put(aria_pressed="true" if name == kind.name else "false")
-        url = f"/api/uploads?w={quote(self.actor.workspace_slug)}"
         self._holder.clear()
         with self._holder, Tag("section", classes="card", aria_label=kind.title):
-            self._form = ArgsForm(arg_fields(kind.args_model.model_json_schema(), kind.upload_field), url)
+            self._form = ArgsForm(
+                arg_fields(kind.args_model.model_json_schema(), kind.upload_field), self.upload_url
+            )
             with Tag("div", classes="field"):
                 self._title = ui.input("Title (optional)").props(
                     "outlined dense maxlength=300 autocomplete=off"
@@ -127,7 +127,7 @@ class NewJobPage(OpenPage):
                 self.visit.desk, actor, kind.name, values, title=self._title.value or None
             )
         except Invalid as error:
-            self._complain(_by_field(error))
+            self._complain(by_field(error))
             self._wait(busy=False)
             return
         except MulliganError as error:
@@ -144,12 +144,3 @@ class NewJobPage(OpenPage):
         self._start.say("Starting\N{HORIZONTAL ELLIPSIS}" if busy else "Start job")
         self._start.dress("btn primary busy" if busy else "btn primary")
         self._start.put(disabled=True if busy else None)
-
-
-def _by_field(error: Invalid) -> dict[str, str]:
-    """The first complaint about each field; what is about none stands under the empty name."""
-    wrong: dict[str, str] = {}
-    for item in error.data.get("errors", ()):
-        where = item["loc"][0] if item["loc"] else ""
-        wrong.setdefault(str(where), str(item["msg"]).removeprefix("Value error, "))
-    return wrong or {"": error.message}

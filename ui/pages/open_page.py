@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import TypeVar
+from urllib.parse import quote
 from uuid import UUID
 
 from nicegui import Client, background_tasks, ui
@@ -242,6 +243,11 @@ class OpenPage:
     def connected(self, *, live: bool) -> None:
         """Says so at the top."""
         self.frame.connected(live=live)
+
+    @property
+    def upload_url(self) -> str:
+        """Where the browser sends files to."""
+        return f"/api/uploads?w={quote(self.actor.workspace_slug)}"
 
     async def reread(self) -> None:
         """Everything anew."""

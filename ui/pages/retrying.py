@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from nicegui import background_tasks
 
+from services import jobs
 from services.access import Actor
-from services.errors import MulliganError
+from services.errors import Invalid, MulliganError
 from services.models import Job
-from services.retry import RetryPlan, plan_retry, retry
+from services.redaction import redact_args
+from services.retry import RetryPlan, Wish, plan_retry, retry
+from ui.components.args_schema import arg_fields, filled_in
+from ui.components.edit_dialog import EditDialog
 from ui.components.retry_dialog import RetryDialog
 from ui.pages.open_page import OpenPage
 
@@ -75,15 +80,21 @@ class Retrying:
         self._swap = swap
         self._reread = reread
         self.optimism = Optimism()
-        self.dialog = RetryDialog(self._carry_out, self._replan)
+        self.dialog = RetryDialog(self._carry_out, self._replan, page.upload_url)
+        self.editing = EditDialog(page.upload_url)
 
-    async def ask(self, job_id: UUID, title: str, kind: str) -> None:
+    @property
+    def is_asking(self) -> bool:
+        """Whether one of the dialogs is open."""
+        return self.dialog.is_open or self.editing.is_open
+
+    async def ask(self, job_id: UUID, title: str, kind: str, wish: Wish | None = None) -> None:
         """Opens the dialog with the plan; with a skeleton, where the plan takes a while."""
         if self.dialog.is_open or self.optimism.holds(job_id):
             return
 
         async def plan(actor: Actor) -> None:
-            making = asyncio.ensure_future(plan_retry(self._page.visit.desk, actor, job_id))
+            making = asyncio.ensure_future(plan_retry(self._page.visit.desk, actor, job_id, wish=wish))
             done, _ = await asyncio.wait({making}, timeout=_SKELETON_AFTER_SECONDS)
             if not done:
                 self.dialog.wait(title, kind, job_id)
@@ -95,26 +106,64 @@ class Retrying:
 
         await self._page.do(plan, trouble=f"“{title}” cannot be retried.")
 
-    async def _replan(self, job_id: UUID, from_step: str | None) -> RetryPlan | None:
+    async def edit(self, job_id: UUID) -> None:
+        """Opens the form of the job's arguments; what comes of it goes on as `ask` does."""
+        if self.is_asking or self.optimism.holds(job_id):
+            return
+
+        async def open_form(actor: Actor) -> None:
+            desk = self._page.visit.desk
+            job = await jobs.get_job(desk, actor, job_id)
+            kind = desk.kinds[job.kind]
+            fields = arg_fields(kind.args_model.model_json_schema(), kind.upload_field)
+            args = redact_args(kind, job.args)
+
+            async def go_on(edited: dict[str, Any]) -> None:
+                await self._ask_with(job_id, edited)
+
+            self.editing.ask(job.title, filled_in(fields, args), args, go_on)
+
+        await self._page.do(open_form)
+
+    async def _ask_with(self, job_id: UUID, args: dict[str, Any]) -> None:
+        """Shows the plan of a retry with these arguments, or says at the fields what is wrong with them."""
+        wrong: list[Invalid] = []
+
+        async def plan(actor: Actor) -> None:
+            try:
+                found = await plan_retry(self._page.visit.desk, actor, job_id, wish=Wish(args=args))
+            except Invalid as error:
+                wrong.append(error)
+                return
+            self.editing.close()
+            self.dialog.show(found)
+
+        await self._page.do(plan)
+        if wrong:
+            raise wrong[0]
+
+    async def _replan(self, job_id: UUID, wish: Wish) -> RetryPlan | None:
         found: list[RetryPlan] = []
 
         async def plan(actor: Actor) -> None:
-            found.append(await plan_retry(self._page.visit.desk, actor, job_id, from_step))
+            found.append(await plan_retry(self._page.visit.desk, actor, job_id, wish=wish))
 
         await self._page.do(plan)
         return found[0] if found else None
 
-    async def _carry_out(self, plan: RetryPlan) -> None:
+    async def _carry_out(self, plan: RetryPlan, wish: Wish) -> None:
         if self.optimism.holds(plan.job_id):
+            return
+        if wish.at or plan.later:
+            await self._put_off(plan, wish)
             return
         still_hoping = self.optimism.begin(plan.job_id, plan.version)
         self._hope(plan.job_id)
         _ = background_tasks.create(self._lose_patience(plan.job_id, still_hoping), name="optimistic row")
 
         async def work(actor: Actor) -> None:
-            answer = await retry(
-                self._page.visit.desk, actor, plan.job_id, version=plan.version, from_step=plan.from_step
-            )
+            desk = self._page.visit.desk
+            answer = await retry(desk, actor, plan.job_id, version=plan.version, wish=wish)
             self.optimism.end(plan.job_id)
             if answer.replaced:
                 self._swap(answer.replaced, answer.job)
@@ -123,6 +172,18 @@ class Retrying:
 
         if not await self._page.do(work, trouble=f"“{plan.title}” was not retried."):
             self.optimism.end(plan.job_id)
+            await self._reread(plan.job_id)
+
+    async def _put_off(self, plan: RetryPlan, wish: Wish) -> None:
+        """A retry that begins later: nobody hopes for anything meanwhile."""
+
+        async def work(actor: Actor) -> None:
+            desk = self._page.visit.desk
+            answer = await retry(desk, actor, plan.job_id, version=plan.version, wish=wish)
+            self._know(answer.job)
+            self._page.frame.toasts.success(f"Retry of “{plan.title}” scheduled")
+
+        if not await self._page.do(work, trouble=f"“{plan.title}” was not scheduled."):
             await self._reread(plan.job_id)
 
     async def _lose_patience(self, job_id: UUID, still_hoping: Callable[[], bool]) -> None:

@@ -8,7 +8,7 @@ from services.vocabulary import FailureType
 
 DAMAGED = "Invalid data found when processing input"
 _UPLOAD_AGAIN = (
-    "The file is damaged, incomplete or no video. Check that it plays, then upload it again as a new job."
+    "The file is damaged, incomplete or no video. Check that it plays, then retry with another file."
 )
 _MEMORY = "Use a smaller video or preset, give the worker more memory, or raise the limits of its container."
 _SAID_LIMIT = 500
@@ -37,7 +37,7 @@ _MEANINGS = (
         ("not on whitelist", "invalid argument"),
         "This type of file is not supported",
         FailureType.PERMANENT,
-        "Convert it to MP4, MOV, MKV or WebM first, then upload that as a new job.",
+        "Convert it to MP4, MOV, MKV or WebM first, then retry with that file.",
     ),
     (
         (

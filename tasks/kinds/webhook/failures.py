@@ -38,7 +38,7 @@ def from_answer(answer: Answer, now: datetime) -> JobError | None:
         return None
     message = f"The endpoint answered {status}{_phrase(status)}"
     if 300 <= status < 400:
-        advice = "Give the address that it points to, if you trust it, as a new job."
+        advice = "Give the address that it points to, if you trust it: edit the job and retry."
         where = f" to {answer.headers['location'][:300]}" if "location" in answer.headers else ""
         return _error(f"{message}: a redirect{where}, which is not followed", FailureType.PERMANENT, advice)
     if status in _TRANSIENT or status >= 500:

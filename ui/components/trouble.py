@@ -1,0 +1,27 @@
+"""What went wrong with a job, in large, and whether it is retried."""
+
+from services.models import Job
+from services.vocabulary import Status
+from ui.components import wording
+from ui.components.element import Tag
+from ui.components.moment import Moment
+
+_TROUBLES = {
+    Status.FAILED: "Failed",
+    Status.TIMEOUT: "Timed out",
+    Status.SCHEDULED: "Failed, and is retried ",
+}
+
+
+def draw_trouble(job: Job) -> None:
+    """The error, and what can be done about it."""
+    with Tag("div", classes="trouble", role="alert", data_icon="error"), Tag("div"):
+        with Tag("h2"):
+            Tag("span", _TROUBLES[job.status])
+            if job.waits_for:
+                Tag("span", f"as soon as {wording.awaited(job.waits_for)} is back")
+            elif job.due_at:
+                Moment(job.due_at, "datetime")
+        Tag("div", job.error, "err")
+        if job.advice:
+            Tag("p", job.advice, "advice")
