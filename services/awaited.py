@@ -10,7 +10,7 @@ from services.access import owner_of
 from services.desk import Desk
 from services.errors import Conflict, Forbidden, RateLimited
 from services.jobs import take_back_retry
-from services.models import Job
+from services.models import Attempt, Job
 from services.policy import CheckResult
 from services.retry_plan import can_be_waited_for, run_check
 
@@ -39,10 +39,13 @@ async def _look(desk: Desk, job: Job) -> Job | None:
         return None  # a worker that knows it looks
     async with desk.db.read() as session:
         actor = await owner_of(session, job.id)
+        as_it_ended = _without(job, await lifecycle.ended_as(session, job))
     if actor is None or not actor.may_change:
         role = actor.role if actor else "none"
         return await _take_back(desk, job, Forbidden(role=role).message)
-    results = await asyncio.gather(*(run_check(check, desk, job, actor) for check in kind.policy.checks))
+    results = await asyncio.gather(
+        *(run_check(check, desk, as_it_ended, actor) for check in kind.policy.checks)
+    )
     against = [result for result in results if result.blocking and not result.passed]
     if refusal := next((result for result in against if not _may_pass(result)), None):
         return await _take_back(desk, job, refusal.message)
@@ -52,6 +55,15 @@ async def _look(desk: Desk, job: Job) -> Job | None:
             lambda session: lifecycle.wait_on(session, job, still.code, still.message)
         )
     return await desk.db.transact(lambda session: lifecycle.queue_awaited(session, job))
+
+
+def _without(job: Job, ended: Attempt) -> Job:
+    """A copy of the job as it was before its retry was scheduled: that is what checks are made for."""
+    before = {
+        "status": ended.status, "attempt": ended.number, "finished_at": ended.finished_at,
+        "due_at": None, "waits_for": None,
+    }  # fmt: skip
+    return Job(**job.model_dump() | before)
 
 
 def _may_pass(result: CheckResult) -> bool:

@@ -853,7 +853,7 @@ async def take_back_retry(session: AsyncSession, job: Job, *, counts: bool, why:
         Conflict: the job is no longer as it was read.
     """
     retry = await session.get_one(Attempt, (job.id, job.attempt))
-    ended = await _ended_as(session, job)
+    ended = await ended_as(session, job)
     by_itself = retry.trigger is Trigger.AUTO
     before = (
         {"args": retry.args_before, "upload_id": retry.upload_before} if retry.args_before is not None else {}
@@ -884,8 +884,8 @@ async def take_back_retry(session: AsyncSession, job: Job, *, counts: bool, why:
     return changed
 
 
-async def _ended_as(session: AsyncSession, job: Job) -> Attempt:
-    """The attempt before the latest that was not void: how the job had ended."""
+async def ended_as(session: AsyncSession, job: Job) -> Attempt:
+    """How a job had ended that waits for a retry: the attempt before the latest that was not void."""
     query = (
         sa.select(Attempt)
         .where(

@@ -21,6 +21,7 @@ from services.lifecycle import Claim, Outcome
 from services.models import Attempt, CreditEntry, Job, Membership, now
 from services.policy import CheckResult, RetryPolicy
 from services.retry import Wish, plan_retry, retry
+from services.state_checks import not_running
 from services.vocabulary import FailureType, Status, Trigger
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.valkey import ValkeyServer
@@ -51,7 +52,9 @@ async def desk(database_url: str, redis_url: str, tmp_path: Path, outside: Outsi
     kind = a_kind(
         "test.outside",
         policy=RetryPolicy(
-            statuses=frozenset({Status.FAILED, Status.COMPLETED}), cost=1, checks=(outside.check,)
+            statuses=frozenset({Status.FAILED, Status.COMPLETED}),
+            cost=1,
+            checks=(outside.check, not_running()),
         ),
     )
     async with open_desk(database_url, redis_url, tmp_path, kind) as desk:

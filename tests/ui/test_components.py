@@ -201,5 +201,5 @@ class TestTheme:
         rules = (Path(ui.theme.__file__).parent / "mulligan.css").read_text()
         assert not re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;\s,)])", rules)
         used = set(re.findall(r"var\(--([a-z-]+)", STYLESHEET))
-        own = {"radius", "radius-small", "mono", "icons", "scheme", "p", "s-bg", "s-fg", "s-icon"}
+        own = {"radius", "radius-small", "mono", "icons", "scheme", "p", "bars", "s-bg", "s-fg", "s-icon"}
         assert used - own <= set(LIGHT)

@@ -42,7 +42,7 @@ def awaited(code: str) -> str:
         "service_unavailable": "the service",
         "queue_unavailable": "the queue",
     }
-    return known.get(code, code.replace("_", " "))
+    return known.get(code) or code.removesuffix("_answers").replace("_", " ")
 
 
 def short_id(value: object) -> str:
