@@ -8,7 +8,7 @@ from services.jobs import Actions
 from services.kinds import JobKind
 from services.models import Job
 from services.vocabulary import TERMINAL, UNSUCCESSFUL, WAITING, Status
-from services.waiting import Waiting
+from services.waiting import Waiting, awaited
 from ui.components import wording
 
 NOTHING = "\N{EM DASH}"
@@ -101,7 +101,7 @@ def job_view(job: Job, kind: JobKind | None, actions: Actions, waiting: Waiting 
         paused=_is_paused(job),
         due_at=job.due_at if job.status is Status.SCHEDULED and not job.waits_for else None,
         will_retry=job.status is Status.SCHEDULED and job.attempt > 1,
-        waits_for=wording.awaited(job.waits_for) if job.waits_for else "",
+        waits_for=awaited(job.waits_for) if job.waits_for else "",
         waits=waits,
     )
 
@@ -146,6 +146,6 @@ def _progress_of(job: Job, *, cancelling: bool) -> str:
     if job.status is Status.RUNNING:
         return _progress(job.progress, job.step)
     if job.waits_for:
-        return f"waits for {wording.awaited(job.waits_for)}"
+        return f"waits for {awaited(job.waits_for)}"
     took = wording.span(job.started_at, job.finished_at) if job.status in TERMINAL else None
     return f"done in {took}" if took and job.status is Status.COMPLETED else NOTHING

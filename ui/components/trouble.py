@@ -2,7 +2,7 @@
 
 from services.models import Job
 from services.vocabulary import Status
-from ui.components import wording
+from services.waiting import awaited
 from ui.components.element import Tag
 from ui.components.moment import Moment
 
@@ -19,7 +19,7 @@ def draw_trouble(job: Job) -> None:
         with Tag("h2"):
             Tag("span", _TROUBLES[job.status])
             if job.waits_for:
-                Tag("span", f"as soon as {wording.awaited(job.waits_for)} is back")
+                Tag("span", f"as soon as {awaited(job.waits_for)} is back")
             elif job.due_at:
                 Moment(job.due_at, "datetime")
         Tag("div", job.error, "err")

@@ -35,16 +35,6 @@ def plural(count: int, word: str) -> str:
     return f"{number(count)} {word}{'' if count == 1 else 's'}"
 
 
-def awaited(code: str) -> str:
-    """What a retry waits for, by the check that must pass first."""
-    known = {
-        "input_in_storage": "storage",
-        "service_unavailable": "the service",
-        "queue_unavailable": "the queue",
-    }
-    return known.get(code) or code.removesuffix("_answers").replace("_", " ")
-
-
 def short_id(value: object) -> str:
     """The first part of an id, enough to tell it by."""
     return str(value)[:8]
