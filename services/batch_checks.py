@@ -6,12 +6,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.access import Actor
 from services.desk import Desk
+from services.errors import NeverRecovered
+from services.failure_groups import Odds, odds_after
 from services.models import Job
-from services.retry_plan import run_check
+from services.retry_plan import is_hopeless, run_check
 
 _AT_ONCE = 16
 _BROKEN = "error"
@@ -31,14 +34,33 @@ async def check_many(desk: Desk, actor: Actor, ids: Sequence[UUID]) -> dict[UUID
         return {}
     async with desk.db.read() as session:
         jobs = (await session.scalars(sa.select(Job).where(col(Job.id).in_(ids)))).all()
+        hopeless = await _hopeless(session, desk, jobs)
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(job: Job) -> Verdict | None:
         async with gate:
             return await _check(desk, actor, job)
 
-    found = await asyncio.gather(*(one(job) for job in jobs))
-    return {job.id: verdict for job, verdict in zip(jobs, found, strict=True) if verdict}
+    asked = [job for job in jobs if job.id not in hopeless]
+    found = await asyncio.gather(*(one(job) for job in asked))
+    return hopeless | {job.id: verdict for job, verdict in zip(asked, found, strict=True) if verdict}
+
+
+async def _hopeless(session: AsyncSession, desk: Desk, jobs: Sequence[Job]) -> dict[UUID, Verdict]:
+    """Jobs of which the policy says that the same was tried often enough. A batch forces nothing."""
+    known: dict[tuple[str, str], Odds] = {}
+    against = {}
+    for job in jobs:
+        policy = desk.kinds[job.kind].policy
+        if policy.hopeless_after is None or not job.fingerprint:
+            continue
+        mistake = job.kind, job.fingerprint
+        if mistake not in known:
+            known[mistake] = await odds_after(session, *mistake)
+        if is_hopeless(policy, known[mistake]):
+            error = NeverRecovered(tried=known[mistake].tried)
+            against[job.id] = Verdict(error.code, error.message)
+    return against
 
 
 async def _check(desk: Desk, actor: Actor, job: Job) -> Verdict | None:

@@ -107,6 +107,6 @@ def counts(desk: Desk, job: Standing) -> bool:
 
 
 def has_checks(desk: Desk, kind: str) -> bool:
-    """Whether its policy has checks that need I/O."""
+    """Whether its policy has checks that need I/O, or a look at how retries after the same failure have done."""
     declared = desk.kinds.get(kind)
-    return declared is not None and bool(declared.policy.checks)
+    return declared is not None and bool(declared.policy.checks or declared.policy.hopeless_after)

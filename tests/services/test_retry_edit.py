@@ -15,6 +15,8 @@ from sqlmodel import col
 from services import credits as ledger
 from services import deletion, jobs, lifecycle, submission
 from services.access import Actor
+from services.batch import preview
+from services.batch_match import Selection
 from services.checks import input_in_storage
 from services.copying import copy
 from services.desk import Desk
@@ -316,6 +318,15 @@ class TestForce:
         job = await end(desk, (await retry(desk, dana, job.id, wish=Wish(force=True))).job)
         # Something else was tried: that is not the same again.
         await end(desk, (await retry(desk, dana, job.id, wish=Wish(args={"n": 2}))).job, Status.COMPLETED)
+
+    async def test_a_batch_forces_nothing(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        job = await failed_job(desk, dana, "test.hook")
+        for _ in range(3):
+            job = await end(desk, (await retry(desk, dana, job.id)).job)
+        other = await failed_job(desk, dana)
+        seen = await preview(desk, dana, Selection(ids=[job.id, other.id]))
+        assert seen.skipped["never_recovered"] == 1
 
     async def test_it_overrides_nothing_else(self, desk: Desk) -> None:
         dana = await a_person(desk)  # no credits
