@@ -97,7 +97,11 @@ class Bench(RuleBasedStateMachine):
 
     def _job(self, number: int, apt: Callable[[Work], bool] = lambda _: True) -> tuple[UUID, Work]:
         """One of the jobs; three times in four one that is apt, if any is."""
-        some = [job_id for job_id, job in self.model.jobs.items() if number % 4 == 0 or apt(job)]
+        some = [
+            job_id
+            for job_id, job in self.model.jobs.items()
+            if number % 4 == 0 or (apt(job) and not job.deleted)
+        ]
         job_id = (some or list(self.model.jobs))[number % len(some or self.model.jobs)]
         return job_id, self.model.jobs[job_id]
 

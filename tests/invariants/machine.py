@@ -140,6 +140,15 @@ class Engine(People, Workers, Batches):
             if what != "is claimed" and claim in self.claims["bellows"]:
                 self._finish("bellows", claim, "breaks", Fate())
 
+    @precondition(lambda self: self.model.jobs)
+    @rule(number=some, meanwhile=st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=3))
+    def happens(self, number: int, meanwhile: list[str]) -> None:
+        """Several things to one job, one after the other."""
+        job_id, _ = self._job(4 * number + 1)
+        for happening in meanwhile:
+            self._happens(happening, job_id)
+            self.everything_adds_up()
+
     @precondition(lambda self: self.house.bells.delayed)
     @rule()
     def delayed_bells_arrive(self) -> None:

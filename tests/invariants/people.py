@@ -13,9 +13,9 @@ from services.models import Job
 from services.models import now as wall_clock
 from services.retry import retry
 from services.vocabulary import ACTIVE, Status, Trigger
-from tests.invariants.bench import Bench, fates, kinds, some, who
+from tests.invariants.bench import Bench, fates, kinds, rings, some, who
 from tests.invariants.house import STEPS
-from tests.invariants.world import Command, Deed, Fate
+from tests.invariants.world import Command, Deed, Fate, Ring
 
 
 class People(Bench):
@@ -42,6 +42,12 @@ class People(Bench):
     def retry(self, who: str, number: int, stale: int | None, from_step: str | None, fate: Fate) -> None:
         """Another chance, of the version that was seen, an older one, or whichever it is."""
         self._retry(who, self._job(number, self._retryable)[0], stale, from_step, fate)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(number=some, ring=rings)
+    def retry_what_may_be(self, number: int, ring: Ring) -> None:
+        """Most of the others are refused."""
+        self._retry("operator", self._job(4 * number + 1, self._retryable)[0], None, None, Fate(ring=ring))
 
     def _retry(self, who: str, job_id: UUID, stale: int | None, from_step: str | None, fate: Fate) -> None:
         actor, job = self.house.people[who], self.model.jobs[job_id]
@@ -95,7 +101,7 @@ class People(Bench):
             jobs.start_now(self.desk, actor, job_id),
         )  # fmt: skip
 
-    @precondition(lambda self: self.model.jobs)
+    @precondition(lambda self: sum(not job.deleted for job in self.model.jobs.values()) > 2)
     @rule(who=who, number=some, fate=fates)
     def delete(self, who: str, number: int, fate: Fate) -> None:
         """Deletes what is over."""
