@@ -9,8 +9,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from services.access import Actor
+from services.desk import Desk
+from services.errors import ServiceUnavailable
 from services.failures import JobError
 from services.kinds import JobContext, RetryPolicy, job_kind
+from services.models import Job
+from services.policy import CheckResult
 from tasks.process import run_process
 
 
@@ -52,6 +57,19 @@ async def flaky(job: JobContext, args: Flag) -> None:
     """Fails until its flag is there."""
     if not Path(args.flag).exists():
         raise JobError("The flag is not there", failure_type="environment")
+
+
+async def flag_is_there(desk: Desk, job: Job, actor: Actor) -> CheckResult:
+    """What the job needs answers once its flag is there."""
+    if not Path(job.args["flag"]).exists():
+        raise ServiceUnavailable(service="The flag")
+    return CheckResult("flag_answers", passed=True, message="The flag is there")
+
+
+@job_kind("test.needy", title="Needy", args=Flag, policy=RetryPolicy(cost=1, checks=(flag_is_there,)))
+async def needy(job: JobContext, args: Flag) -> None:
+    """As `flaky`, and its retry looks for the flag first."""
+    await flaky(job, args)
 
 
 @job_kind("test.clock", title="Clock", args=Nothing)
