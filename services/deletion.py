@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from services import audit, lifecycle, lineage, uploads
+from services import archive, audit, lifecycle, lineage, uploads
 from services.access import Actor
 from services.database import db_now, rows_json
 from services.desk import Desk
@@ -121,6 +121,7 @@ async def _carry_out(
     try:
         await purge_deleted(desk, [job_id])
         await uploads.remove_unused(desk, uploads_of_it)
+        await archive.purge(desk)
     except ServiceUnavailable as error:
         # The job is gone for everyone; its files' rows stay, so that housekeeping finds them when storage is back.
         logger.warning("job %s: its files are not removed yet (%s)", job_id, error)
@@ -157,9 +158,11 @@ async def purge_deleted(desk: Desk, job_ids: Collection[UUID] | None = None) -> 
                 query if job_ids is None else query.where(col(Artifact.job_id).in_(job_ids))
             )
         ).all()
+        objects = {artifact.storage_key for artifact in found}
+        kept = await archive.kept_keys(session, objects) if objects else set()
     if not found:
         return 0
-    await desk.storage.delete([artifact.storage_key for artifact in found])
+    await desk.storage.delete(objects - kept)
     keys = [(artifact.job_id, artifact.attempt, artifact.name) for artifact in found]
     row = sa.tuple_(col(Artifact.job_id), col(Artifact.attempt), col(Artifact.name))
     await desk.db.transact(lambda session: session.execute(sa.delete(Artifact).where(row.in_(keys))))

@@ -394,8 +394,46 @@ class Artifact(SQLModel, table=True):
     name: str = Field(primary_key=True, max_length=255)
     size: int = Field(sa_type=sa.BigInteger)
     content_type: str
-    storage_key: str
+    storage_key: str = Field(index=True)
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+
+class ArchiveEntry(SQLModel, table=True):
+    """A download that its workspace keeps, so that nobody there downloads the same twice."""
+
+    __tablename__ = "archive_entry"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id")
+    source: str = Field(max_length=64)
+    """A hash of the site, its name for the video, and the wishes; `address` one of the address and the wishes."""
+    address: str = Field(max_length=64)
+    job_id: UUID
+    """The job that had it last."""
+    result: dict[str, Any] = Field(sa_type=Json)
+    gone: bool = False
+    """Its files are lost or being removed: it is not found any more."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.Index(
+            "uq_archive_entry_source", "workspace_id", "source", unique=True,
+            sqlite_where=sa.text("NOT gone"), postgresql_where=sa.text("NOT gone"),
+        ),
+        sa.Index("ix_archive_entry_address", "workspace_id", "address"),
+    )  # fmt: skip
+
+
+class ArchiveFile(SQLModel, table=True):
+    """A file of such a download. Artifacts of several jobs may show its object."""
+
+    __tablename__ = "archive_file"
+
+    entry_id: UUID = Field(foreign_key="archive_entry.id", primary_key=True)
+    name: str = Field(primary_key=True, max_length=255)
+    size: int = Field(sa_type=sa.BigInteger)
+    content_type: str
+    storage_key: str = Field(index=True)
 
 
 class LogLine(SQLModel, table=True):

@@ -74,6 +74,7 @@ class Settings(BaseSettings):
 
     lease_seconds: float = Field(default=30, ge=2, le=3600)
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
+    max_download_bytes: int = Field(default=20 * 2**30, gt=0)
     upload_days: float = Field(default=1, gt=0, le=3650)
     kick_timeout_seconds: float = Field(default=2, gt=0, le=60)
     stuck_seconds: float = Field(default=3600, gt=0)

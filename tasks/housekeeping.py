@@ -10,7 +10,7 @@ from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services import lifecycle, slots
+from services import archive, lifecycle, slots
 from services.deletion import delete_old, purge_deleted
 from services.desk import Desk
 from services.errors import QueueUnavailable
@@ -82,6 +82,7 @@ class Housekeeping:
             await delete_old(self._desk)
             await purge_deleted(self._desk)
             await prune_uploads(self._desk)
+            await archive.purge(self._desk)
 
     @property
     def _kinds(self) -> list[str]:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import lifecycle
+from services import archive, lifecycle
 from services.database import Database
 from services.desk import Desk
 from services.errors import MulliganError
@@ -52,10 +52,11 @@ async def purge_earlier(desk: Desk, claimed: Claimed) -> None:
     )
     async with desk.db.read() as session:
         keys = list((await session.scalars(sa.select(col(Artifact.storage_key)).where(*stale))).all())
+        kept = await archive.kept_keys(session, keys) if keys else set()
     if not keys:
         return
     # Objects first: a row without its object can be purged again, an object without its row never.
-    await desk.storage.delete(keys)
+    await desk.storage.delete(set(keys) - kept)
     await desk.db.transact(lambda session: session.execute(sa.delete(Artifact).where(*stale)))
 
 

@@ -44,9 +44,11 @@ class Limits:
     cpu_seconds: int | None = None
     memory_bytes: int | None = None
     """Of address space, which is more than what is really used."""
+    file_bytes: int | None = None
+    """Of each file that it writes."""
 
     def __str__(self) -> str:
-        limits = {"CPU": self.cpu_seconds, "AS": self.memory_bytes}
+        limits = {"CPU": self.cpu_seconds, "AS": self.memory_bytes, "FSIZE": self.file_bytes}
         return ",".join(f"{name}={value}" for name, value in limits.items() if value is not None)
 
 

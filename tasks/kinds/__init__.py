@@ -5,6 +5,8 @@ The web process imports these files for their policies; engines are imported ins
 
 BUILT_IN = (
     "tasks.kinds.video_process",
+    "tasks.kinds.video_download",
+    "tasks.kinds.video_metadata",
     "tasks.kinds.resume_analyse",
     "tasks.kinds.webhook_deliver",
     "tasks.kinds.batch",

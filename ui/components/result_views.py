@@ -4,8 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ui.components.answer import draw_answer
+from ui.components.media import draw_media
 
-_VIEWS: dict[str, Callable[[dict[str, Any]], None]] = {"webhook.deliver": draw_answer}
+_VIEWS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "video.download": draw_media,
+    "video.metadata": draw_media,
+    "webhook.deliver": draw_answer,
+}
 
 
 def result_view(kind: str, result: dict[str, Any]) -> Callable[[], None] | None:
