@@ -23,7 +23,7 @@ from tasks.kinds import BUILT_IN
 from tasks.queue import TaskiqQueue
 from ui.api.app import install_api
 from ui.live import LiveBridge
-from ui.pages import audit, download, failures, job, jobs, login, new_job
+from ui.pages import audit, download, failures, job, jobs, login, new_job, workers
 from ui.security import BrowserGuard
 from ui.theme import HEAD, STYLESHEET, STYLESHEET_URL
 from ui.visit import Web
@@ -74,6 +74,7 @@ def create_app(desk: Desk) -> FastAPI:
     new_job.install(web)
     failures.install(web)
     audit.install(web)
+    workers.install(web)
     ui.add_head_html(HEAD, shared=True)
     install_api(app, desk)
     ui.run_with(

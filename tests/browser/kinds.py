@@ -81,3 +81,8 @@ class Form(BaseModel):
 async def form(job: JobContext, args: Form) -> dict[str, object]:
     """Gives back what it got."""
     return args.model_dump(mode="json")
+
+
+@job_kind("test.steam", title="Needs steam", args=Flag, icon="train", needs=("steam",))
+async def steam(job: JobContext, args: Flag) -> None:
+    """No worker here ever has what it needs."""

@@ -127,6 +127,7 @@ class Stack:
             "MULLIGAN_INITIAL_CREDITS": 50,
             "MULLIGAN_KINDS": "tests.browser.kinds",
             "MULLIGAN_LEASE_SECONDS": 10,
+            "MULLIGAN_STUCK_SECONDS": 1,
             "MULLIGAN_ALLOW_PRIVATE_URLS": "true",  # everything that tests fetch is on loopback
             "PYTHONPATH": ROOT,
             "PYTHONUNBUFFERED": 1,

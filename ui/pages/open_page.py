@@ -36,6 +36,7 @@ _RENEW_EVERY = 3
 _PLACES = (
     ("Jobs", "view_list", "/", False),
     ("Failures", "bug_report", "/failures", False),
+    ("Workers", "dns", "/workers", True),
     ("Audit log", "history", "/audit", True),
 )
 _GO_SECONDS = 1.5

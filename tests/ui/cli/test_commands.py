@@ -52,7 +52,10 @@ class Shell:
     caller: Caller
 
     async def jobs(self, *words: str) -> Said:
-        return await mulligan("jobs", *words, MULLIGAN_URL=self.house.url, MULLIGAN_TOKEN=self.caller.token)
+        return await self.run("jobs", *words)
+
+    async def run(self, *words: str) -> Said:
+        return await mulligan(*words, MULLIGAN_URL=self.house.url, MULLIGAN_TOKEN=self.caller.token)
 
 
 @pytest.fixture

@@ -1,0 +1,234 @@
+"""`/workers`: for who looks after the desk: workers, queues, jobs that stay queued, and the switch for retries."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services import operations, stuck, switches, workers
+from services.access import Actor
+from services.desk import Desk
+from services.errors import NotFound
+from services.models import Switch, Worker
+from services.operations import Queue
+from services.stuck import Stuck
+from ui.components import wording
+from ui.components.confirm_dialog import ConfirmDialog, Question
+from ui.components.element import Tag
+from ui.components.empty import Empty
+from ui.components.operations import draw_queues, draw_stuck, draw_switches, draw_workers
+from ui.components.section import Section
+from ui.pages.not_found import not_found
+from ui.pages.open_page import OpenPage
+from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+
+_EVERY_SECONDS = 3.0
+_STUCK_SHOWN = 25
+_ALL_KINDS = "All kinds"
+
+
+def install(web: Web) -> None:
+    """Adds the page to this process."""
+
+    @ui.page("/workers", title="Workers · Mulligan")
+    async def workers_page(request: Request) -> Response | None:
+        try:
+            visit = await enter(web, request)
+        except Unauthenticated:
+            return to_sign_in(request)
+        except NotFound:
+            return not_found("There is no such workspace here.")
+        if not visit.actor.sees_all_jobs:
+            return not_found("Workers and queues are looked after by admins and operators.")
+        await WorkersPage(visit).begin()
+        return None
+
+
+@dataclass(frozen=True)
+class _House:
+    """One reading."""
+
+    workers: list[Worker]
+    queues: list[Queue]
+    stuck: list[Stuck]
+    stuck_in_all: int
+    off: list[Switch]
+
+
+async def _read(desk: Desk, actor: Actor) -> _House:
+    online, queues, (found, _), count, off = await asyncio.gather(
+        workers.online(desk),
+        operations.queues(desk, actor),
+        stuck.list_stuck(desk, actor, limit=_STUCK_SHOWN),
+        stuck.count_stuck(desk, actor),
+        switches.list_switches(desk, actor),
+    )
+    return _House(online, queues, found, count, off)
+
+
+class WorkersPage(OpenPage):
+    """Four cards, read anew every few seconds and drawn where they changed."""
+
+    def __init__(self, visit: Visit) -> None:
+        super().__init__(visit, "Workers")
+        self._count = 0
+        with self.frame.main:
+            with Tag("div", classes="page-head"):
+                Tag("h1", "Workers")
+                Tag("div", classes="grow")
+                reload = Tag(
+                    "button", "Reload", "btn", type="button", data_icon="refresh", title="Look again"
+                )
+            Tag("p", "Who does the work, what waits for it, and what has waited for too long.", "muted lead")
+            with Tag("section", classes="card ops-card", aria_label="Retries"):
+                self._build_switch()
+            self._stuck_head = Tag("div", classes="hidden")
+            with self._stuck_head:
+                self._stuck_title = Tag("h2")
+                Tag("div", classes="grow")
+                self._ring_all = Tag(
+                    "button", "Ring for all", "btn small", type="button", data_icon="notifications_active"
+                )
+                self._fail_all = Tag("button", "Fail all", "btn small danger", type="button")
+            self._stuck = Section(classes="grid-card")
+            Tag("h2", "Online", "ops-title")
+            self._workers = Section(classes="grid-card")
+            self._empty = Empty()
+            Tag("h2", "Queues", "ops-title")
+            self._queues = Section(classes="grid-card")
+            self.confirm = ConfirmDialog()
+        self._ring_all.on("click", lambda: self._ring(None), args=[])
+        self._fail_all.on("click", lambda: self._ask_fail(None), args=[])
+        reload.on("click", self.refresh, args=[])
+
+    def _build_switch(self) -> None:
+        with Tag("div", classes="ops-head"):
+            Tag("h2", "Retries")
+            self._state = Tag("span", "", "muted")
+        self._switches = Section(classes="switches-holder")
+        kinds = [kind.name for kind in self.visit.desk.kinds if not kind.name.startswith("system.")]
+        self._form = Tag("div", classes="switch-form")
+        with self._form:
+            self._kind = ui.select([_ALL_KINDS, *kinds], value=_ALL_KINDS, label="Of").props(
+                "outlined dense options-dense"
+            )
+            self._reason = ui.input("Reason, shown to whoever would retry").props(
+                "outlined dense maxlength=300"
+            )
+            off = Tag("button", "Switch off", "btn danger", type="button", data_icon="block")
+        off.on("click", self._switch_off, args=[])
+
+    async def begin(self) -> None:
+        """Reads and draws."""
+        self.open()
+        ui.timer(_EVERY_SECONDS, self.refresh, immediate=False)
+        await asyncio.gather(self.refresh(), self.show_figures())
+
+    async def refresh(self) -> None:
+        """Reads again; draws what has changed."""
+        if self.ended:
+            return
+
+        async def work(actor: Actor) -> None:
+            house = await self.read_shared("operations", load=lambda: _read(self.visit.desk, actor))
+            if not self.ended:
+                self._show(house)
+
+        await self.do(work, trouble="The workers could not be read.")
+
+    # --- showing ------------------------------------------------------------------------------------------------------
+
+    def _show(self, house: _House) -> None:
+        may = self.actor.operates
+        self._show_switches(house.off, may=may)
+        self._count = house.stuck_in_all
+        seen = tuple((one.job.id, one.job.version, one.waiting.message) for one in house.stuck)
+        ring, fail = (self._ring, self._ask_fail) if may else (None, None)
+        self._stuck.show(
+            (seen, may), lambda: draw_stuck(house.stuck, self.visit.link, ring, fail), visible=bool(seen)
+        )
+        shown = f", the first {len(seen)} of them" if len(seen) < self._count else ""
+        hours = wording.duration(self.visit.desk.settings.stuck_seconds)
+        self._stuck_title.say(f"{wording.plural(self._count, 'job')} queued for over {hours}{shown}")
+        self._stuck_head.dress("ops-head" if seen else "hidden")
+        for button, classes in ((self._ring_all, "btn small"), (self._fail_all, "btn small danger")):
+            button.dress(classes if may and self._count > 1 else "hidden")
+        online = tuple((w.name, w.running, *w.queues, str(w.engines), w.seen_at) for w in house.workers)
+        self._workers.show(online, lambda: draw_workers(house.workers), visible=bool(online))
+        if online:
+            self._empty.hide()
+        else:
+            words = "Start one with `mulligan worker`. Until then, jobs wait, and nothing is lost."
+            self._empty.say("No worker is online", words, icon="power_off")
+        self._queues.show(repr(house.queues), lambda: draw_queues(house.queues))
+
+    def _show_switches(self, off: list[Switch], *, may: bool) -> None:
+        key = tuple((one.kind, one.at, may) for one in off)
+        on = self._switch_on if may else None
+        self._switches.show(key, lambda: draw_switches(off, on), visible=bool(off))
+        self._state.say("" if off else "on")
+        self._form.dress("switch-form" if may else "hidden")
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
+    async def _switch_off(self) -> None:
+        kind = None if self._kind.value == _ALL_KINDS else self._kind.value
+
+        async def work(actor: Actor) -> None:
+            await switches.switch_off(self.visit.desk, actor, kind, self._reason.value or "")
+            self._reason.set_value("")
+
+        await self._change(work, "Retries are off.", "Retries stay on.")
+
+    async def _switch_on(self, kind: str) -> None:
+        async def work(actor: Actor) -> None:
+            await switches.switch_on(self.visit.desk, actor, kind or None)
+
+        await self._change(work, "Retries are on again.", "Retries stay off.")
+
+    async def _ring(self, job_id: UUID | None) -> None:
+        rung = 0
+
+        async def work(actor: Actor) -> None:
+            nonlocal rung
+            rung = await stuck.ring_again(self.visit.desk, actor, [job_id] if job_id else None)
+
+        if await self.do(work, trouble="Nobody was rung."):
+            self.frame.toasts.success(f"Rang again for {wording.plural(rung, 'job')}.")
+            await self._look_anew()
+
+    async def _ask_fail(self, job_id: UUID | None) -> None:
+        which = "this job" if job_id else f"all {wording.number(self._count)} stuck jobs"
+        text = (
+            "It becomes failed, with why it waited; what it cost is given back. It can be retried afterwards."
+        )
+        if job_id is None:
+            text = "They become failed, each with why it waited; what they cost is given back. All can be retried."
+        self.confirm.ask(
+            Question(f"Fail {which}?", text, "Fail job" if job_id else "Fail all", no="Keep waiting"),
+            lambda: self._fail(job_id),
+        )
+
+    async def _fail(self, job_id: UUID | None) -> None:
+        failed = 0
+
+        async def work(actor: Actor) -> None:
+            nonlocal failed
+            failed = await stuck.fail(self.visit.desk, actor, [job_id] if job_id else None)
+
+        if await self.do(work, trouble="Nothing was failed."):
+            self.frame.toasts.success(f"{wording.plural(failed, 'job')} failed.")
+            await self._look_anew()
+
+    async def _change(self, work: Callable[[Actor], Awaitable[None]], words: str, trouble: str) -> None:
+        if await self.do(work, trouble=trouble):
+            self.frame.toasts.success(words)
+            await self._look_anew()
+
+    async def _look_anew(self) -> None:
+        self.visit.web.live.shared.forget()
+        await self.refresh()
