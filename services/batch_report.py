@@ -7,13 +7,16 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import col
 
+from services.access import Actor
 from services.batch_actions import ACTIONS
 from services.desk import Desk
-from services.models import Batch, BatchSkip, Job
+from services.models import Batch, BatchSkip, Job, words
+from services.vocabulary import Status
 
 STOPPED = "stopped"
 """Why a job was left alone that a batch did not come to before it stopped."""
 _READ_TOGETHER = 5_000
+_MOST_ACTIVE = 3
 
 
 def outcome(batch: Batch) -> dict[str, Any]:
@@ -32,6 +35,19 @@ def outcome(batch: Batch) -> dict[str, Any]:
     # Only counted: a row each for what was not even looked at would be a copy of the search's answer.
     skipped = {**batch.skipped, STOPPED: rest} if rest else batch.skipped
     return said | {"matched": batch.matched + rest, "skipped": skipped, "stopped": batch.stopped}
+
+
+async def active_batches(desk: Desk, actor: Actor) -> list[Job]:
+    """The batches under way that the actor sees, the newest few."""
+    kinds = [rules.kind for rules in ACTIONS.values()]
+    found: list[Job] = []
+    async with desk.db.read() as session:
+        for status in (Status.RUNNING, Status.QUEUED):
+            # The word in the text, so that the index of what runs, and of what waits, can be used.
+            now = col(Job.status) == sa.bindparam(None, status, type_=words(Status), literal_execute=True)
+            query = sa.select(Job).where(*actor.visible(), now, col(Job.kind).in_(kinds)).limit(_MOST_ACTIVE)
+            found += (await session.scalars(query)).all()
+    return sorted(found, key=lambda job: job.id, reverse=True)[:_MOST_ACTIVE]
 
 
 async def read_batch(desk: Desk, batch_id: UUID) -> Batch:

@@ -43,6 +43,20 @@ async def fails(job: JobContext, args: Flag) -> None:
         raise JobError("<b>The flag</b> is not there yet", failure_type="transient", advice="Put it there.")
 
 
+@job_kind("test.free", title="Free", args=Flag, policy=RetryPolicy(), timeout=30)
+async def free(job: JobContext, args: Flag) -> None:
+    """As `test.fails`; its retries cost nothing."""
+    await fails(job, args)
+
+
+@job_kind("test.later", title="Later", args=Flag, policy=RetryPolicy(), timeout=60)
+async def later(job: JobContext, args: Flag) -> None:
+    """Fails; a retry of it goes on until the file is there."""
+    if job.attempt == 1:
+        raise JobError("Not at once", failure_type="transient")
+    await waits(job, args)
+
+
 @job_kind(
     "test.busy",
     title="Busy",

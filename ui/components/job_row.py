@@ -1,4 +1,4 @@
-"""A row of the grid: thirteen lean elements, each set only where the new view differs from the one it shows."""
+"""A row of the grid: fourteen lean elements, each set only where the new view differs from the one it shows."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -30,14 +30,18 @@ def badge_of(view: JobView) -> tuple[str, str]:
 class JobRow:
     """Shows a `JobView`. Buttons are made when a row first needs them, and stay."""
 
-    def __init__(self, view: JobView, on_action: OnAction) -> None:
+    def __init__(self, view: JobView, on_action: OnAction, *, pickable: bool = False) -> None:
         self._on_action = on_action
+        self._box: Tag | None = None
+        self.selected = False
         self._buttons: dict[str, Tag] = {}
         self.view: JobView | None = None
         with Tag("tr", tabindex="-1") as self.element:
             # On the row itself only: on a button within it, Enter is the button's.
             self.element.on("keydown.enter.self", lambda: self._on_action("open", self), args=[])
             with Tag("td", classes="job") as self._job:
+                if pickable:  # heard by the table: no listener of its own
+                    self._box = Tag("input", classes="pickbox", type="checkbox")
                 with Tag("div", classes="line"):
                     self._title = Tag("a", classes="title")
                     self._kind = Tag("span", classes="kind")
@@ -64,6 +68,8 @@ class JobRow:
             aria_label=f"{view.title}, {view.kind}, {label}",
         )
         self._job.put(data_icon=view.icon)
+        if self._box:
+            self._box.put(aria_label=f"Select {view.title}", disabled=None if self.selectable else True)
         self._title.say(view.title)
         self._title.put(href=f"/jobs/{view.id}", title=view.title)
         self._kind.say(view.kind)
@@ -76,6 +82,18 @@ class JobRow:
         self._retries.say(view.retries)
         self._created.point(view.created_at)
         self._show_buttons(view)
+
+    @property
+    def selectable(self) -> bool:
+        """Whether the row has a box. Mulligan's own jobs are handled one at a time."""
+        return self._box is not None and self.view is not None and not self.view.kind.startswith("system.")
+
+    def select(self, *, on: bool) -> None:
+        """Ticks the box, or not."""
+        self.selected = on and self.selectable
+        self.element.toggle("picked", on=self.selected)
+        if self._box:
+            self._box.put(checked=True if self.selected else None)
 
     def hide(self) -> None:
         """Takes the row out of sight, for a page that has fewer jobs."""

@@ -1,6 +1,7 @@
 """The grid: a real table with a fixed pool of rows, so that paging and live changes make no new elements."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 from uuid import UUID
 
 from ui.components.element import Tag
@@ -17,20 +18,69 @@ _COLUMNS = (
 _SKELETONS = 8
 
 
+class OnPick(Protocol):
+    """A row's box was ticked, or not any more."""
+
+    def __call__(self, job_id: UUID, *, on: bool, ranged: bool) -> None: ...
+
+
+class OnPickPage(Protocol):
+    """The box of the whole page."""
+
+    def __call__(self, *, on: bool) -> None: ...
+
+
 class JobTable:
     """Shows views in order. Knows nothing of where they come from."""
 
-    def __init__(self, on_action: OnAction) -> None:
+    def __init__(self, on_action: OnAction, *, pickable: bool = False) -> None:
         self._on_action = on_action
+        self._pickable = pickable
+        self._page_box: Tag | None = None
         self._rows: list[JobRow] = []
         self._skeletons: list[Tag] = []
-        with Tag("table", classes="jobs", aria_label="Jobs") as self.element:
+        with Tag("table", classes=self._classes, aria_label="Jobs") as self.element:
             with Tag("thead"), Tag("tr"):
                 for name, css in _COLUMNS:
-                    Tag("th", name, css, scope="col")
+                    with Tag("th", classes=css, scope="col"):
+                        if pickable and name == "Job":
+                            self._page_box = Tag(
+                                "input", classes="pickbox", type="checkbox", aria_label="Select this page"
+                            )
+                        Tag("span", name)
                 with Tag("th", classes="c-actions", scope="col"):
                     Tag("span", "Actions", "sr-only")
             self.body = Tag("tbody")
+
+    @property
+    def _classes(self) -> str:
+        return "jobs pickable" if self._pickable else "jobs"
+
+    def reveal(self, *, on: bool) -> None:
+        """Shows the table, or hides it where there is nothing to show."""
+        self.element.dress(self._classes if on else f"{self._classes} hidden")
+
+    def on_pick(self, pick: OnPick, pick_page: OnPickPage) -> None:
+        """Who is told of ticked boxes: one listener for all rows, with the key that makes it a range."""
+        if self._page_box is None:
+            return
+        self.body.on(
+            "click",
+            lambda e: pick(UUID(e.args[0]), on=bool(e.args[1]), ranged=bool(e.args[2])),
+            # A mouse leaves the focus on the row, so that the keys of the grid are heard.
+            js_handler="(e) => { if (!e.target.matches('input.pickbox')) return; const row = e.target.closest('tr'); "
+            "emit([row.dataset.jobId, e.target.checked, e.shiftKey]); if (e.detail) row.focus({preventScroll: true}); }",
+        )
+        self._page_box.on(
+            "click",
+            lambda e: pick_page(on=bool(e.args)),
+            js_handler="(e) => { emit(e.target.checked); if (e.detail) e.target.blur(); }",
+        )
+
+    def mark_page(self, *, on: bool) -> None:
+        """Whether all rows in sight are ticked."""
+        if self._page_box:
+            self._page_box.put(checked=True if on else None)
 
     def wait(self) -> None:
         """Shows skeleton rows, until `fill`."""
@@ -52,7 +102,7 @@ class JobTable:
         self._skeletons.clear()
         with self.body:
             while len(self._rows) < len(views):
-                self._rows.append(JobRow(views[len(self._rows)], self._on_action))
+                self._rows.append(JobRow(views[len(self._rows)], self._on_action, pickable=self._pickable))
         for row, view in zip(self._rows, views, strict=False):
             row.reveal(view)
         for row in self._rows[len(views) :]:

@@ -22,8 +22,10 @@ JOBS = KeyGroup(
         ("/", "Search"),
         ("j k", "Next row, previous row"),
         ("Enter", "Open the job"),
+        ("x", "Select it"),
         ("r", "Retry it"),
         ("c", "Cancel it"),
+        ("Esc", "Select nothing"),
     ),
 )
 JOB = KeyGroup("On a job's page", (("r", "Retry it"), ("c", "Cancel it")))

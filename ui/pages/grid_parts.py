@@ -53,13 +53,15 @@ class GridParts:
         with Tag("nav", classes="tabs", aria_label="Status"):
             for status in (None, *STATUS_LOOKS):
                 self._tab(status)
+        self.banner_place = Tag("div")
         with Tag("section", classes="grid-card", aria_label="Jobs"):
             self._search(address)
             self._mistake = Tag(
                 "div", "", "mistake hidden", role="alert", data_icon="error_outline", id="search-mistake"
             )
             self._newer = Tag("button", "", "newer hidden", type="button", data_icon="arrow_upward")
-            self.table = JobTable(page.on_action)
+            self.bulk_place = Tag("div")
+            self.table = JobTable(page.on_action, pickable=page.visit.actor.may_change)
             self._empty = Empty()
             with Tag("nav", classes="pager", aria_label="Pages of jobs"):
                 self._total = Tag("span")
@@ -107,7 +109,7 @@ class GridParts:
 
     def show_empty(self, address: GridAddress, *, empty: bool) -> None:
         """What to do where nothing is."""
-        self.table.element.dress("jobs hidden" if empty else "jobs")
+        self.table.reveal(on=not empty)
         if not empty:
             self._empty.hide()
         elif address.narrowed:

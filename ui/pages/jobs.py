@@ -22,6 +22,8 @@ from services.waiting import Waiting, waiting_reasons
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.job_row import Action, JobRow
 from ui.components.job_view import JobView, job_view
+from ui.components.toasts import Toasts
+from ui.pages.bulk import Bulk
 from ui.pages.grid_address import PAGE_SIZE, GridAddress
 from ui.pages.grid_parts import GridParts
 from ui.pages.not_found import not_found
@@ -74,6 +76,7 @@ class JobsPage(OpenPage):
                 self, hope=self._hope, know=self._know, swap=self.replaced, reread=self._reread_job
             )
             self.confirm = ConfirmDialog()
+            self.bulk = Bulk(self, self.parts.table, self.parts.bulk_place, self.parts.banner_place)
         body = self.parts.table.body
         body.on("mouseenter", lambda: self._hover(on=True), args=[])
         body.on("mouseleave", lambda: self._hover(on=False), args=[])
@@ -121,6 +124,7 @@ class JobsPage(OpenPage):
         self.parts.show_mistake(None)
         self._show_page(page)
         self.parts.show_counts(counts)
+        await self.bulk.read()
 
     async def _read(self, address: GridAddress) -> tuple[JobPage, Mapping[Status, int]]:
         desk, actor, listed = self.visit.desk, self.actor, address.query
@@ -151,7 +155,8 @@ class JobsPage(OpenPage):
             return
         self._answered = asked
         self.parts.show_counts(counts)
-        shown = self.shown()
+        await self.bulk.read()
+        shown = self._rows()
         if not shown or not self._is_looked_at() or list(shown) == [job.id for job in page.items]:
             self._show_page(page)
             return
@@ -161,7 +166,7 @@ class JobsPage(OpenPage):
 
     async def reread(self) -> None:
         """The rows that are shown, too: some may be on no page any more."""
-        known = list(self.shown())
+        known = list(self._rows())
         if known and not self.ended:
             await self._reread_rows(known)
         await self.refresh()
@@ -181,6 +186,8 @@ class JobsPage(OpenPage):
 
     async def go(self, address: GridAddress, *, keep_history: bool = True) -> None:
         """Another view, without loading the page again."""
+        if (address.status, address.q) != (self.address.status, self.address.q):
+            self.bulk.clear()
         self.address = address
         (ui.navigate.history.push if keep_history else ui.navigate.history.replace)(address.path)
         self.parts.show_address(address)
@@ -194,6 +201,17 @@ class JobsPage(OpenPage):
         self.parts.show_newer(0, more=False)
         self.parts.show_pager(page, self.address)
         self.parts.show_empty(self.address, empty=not page.items)
+        self.bulk.show()
+
+    @property
+    def total(self) -> int:
+        """How many jobs match the view."""
+        return self._page.total if self._page else 0
+
+    @property
+    def toasts(self) -> Toasts:
+        """Where to say how something went."""
+        return self.frame.toasts
 
     def _view(self, job: Job) -> JobView:
         row = self.parts.table.row(job.id)
@@ -209,8 +227,11 @@ class JobsPage(OpenPage):
         )
 
     def _is_looked_at(self) -> bool:
-        busy = self.retrying.is_asking or self.confirm.is_open
-        return self._hovered or self._scrolled or busy
+        return self._hovered or self._scrolled or self._is_asked or self.bulk.some
+
+    @property
+    def _is_asked(self) -> bool:
+        return self.retrying.is_asking or self.confirm.is_open or self.bulk.dialog.is_open
 
     def _hover(self, *, on: bool) -> None:
         self._hovered = on
@@ -221,11 +242,16 @@ class JobsPage(OpenPage):
     # --- live ---------------------------------------------------------------------------------------------------------
 
     def shown(self) -> Mapping[UUID, int]:
-        """The rows in sight. A hoped-for row counts with the version that was retried."""
+        """The rows in sight, and the batches above them."""
+        return self._rows() | self.bulk.versions()
+
+    def _rows(self) -> dict[UUID, int]:
+        """A hoped-for row counts with the version that was retried."""
         return {row.view.id: row.view.version for row in self.parts.table.rows() if row.view}
 
     def progressed(self, change: Change) -> None:
         """Moves a bar."""
+        self.bulk.progress(change.id, change.progress, change.step)
         row = self.parts.table.row(change.id)
         if row and row.view and not row.view.retrying:
             row.show(row.view.with_progress(change.progress, change.step))
@@ -234,6 +260,7 @@ class JobsPage(OpenPage):
         """Shows changed rows where they are; one that is gone stays, pale, until the next reading."""
         if self.ended:
             return
+        self.bulk.know(jobs)
         said = []
         for job in jobs:
             row = self.parts.table.row(job.id)
@@ -319,7 +346,7 @@ class JobsPage(OpenPage):
         mods = event.modifiers
         if not event.action.keydown or mods.ctrl or mods.alt or mods.meta:
             return
-        if self.retrying.is_asking or self.confirm.is_open:
+        if self._is_asked:
             return
         match event.key.name:
             case "/":
@@ -328,6 +355,10 @@ class JobsPage(OpenPage):
                 self._move(+1)
             case "k":
                 self._move(-1)
+            case "x" if (row := self._current()) is not None:
+                self.bulk.toggle(row)
+            case "Escape" if self.bulk.some:
+                self.bulk.clear()
             case "r" | "c" if (row := self._current()) is not None:
                 await self.on_action("retry" if event.key.name == "r" else "cancel", row)
 

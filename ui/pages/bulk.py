@@ -1,0 +1,231 @@
+"""Many jobs at once, in the grid: what is selected, the question before, the banner meanwhile, the words at the end."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from services import batch, jobs, pausing
+from services.access import Actor
+from services.batch import BatchPreview, Selection, Trial
+from services.batch_report import active_batches
+from services.models import Job
+from services.vocabulary import TERMINAL, BatchAction, Status
+from ui.components.batch_banner import BatchBanner, BatchView
+from ui.components.batch_dialog import BatchDialog, BatchWish
+from ui.components.batch_words import BY_KIND, WORDS, summary
+from ui.components.bulk_bar import BulkBar
+from ui.components.element import Tag
+from ui.components.job_row import JobRow
+from ui.components.job_table import JobTable
+from ui.components.toasts import Toasts
+from ui.pages.grid_address import GridAddress
+from ui.visit import Visit
+
+_MOST_CHOSEN = 1_000
+
+
+class Page(Protocol):
+    """What this asks of the grid's page."""
+
+    visit: Visit
+    address: GridAddress
+
+    @property
+    def actor(self) -> Actor:
+        """Who looks."""
+
+    @property
+    def toasts(self) -> Toasts:
+        """Where to say how it went."""
+
+    @property
+    def total(self) -> int:
+        """How many jobs match the view."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the page may do nothing any more."""
+
+    async def do(self, action: Any, *, trouble: str | None = None) -> bool:
+        """One way of handling what people do."""
+
+
+class Bulk:
+    """The selection of a grid, and the batches under way in its workspace."""
+
+    def __init__(self, page: Page, table: JobTable, bar: Tag, banner: Tag) -> None:
+        self._page = page
+        self._table = table
+        self._chosen: set[UUID] = set()
+        self._everything = False
+        self._anchor: UUID | None = None
+        self._wish: tuple[BatchAction, Selection] | None = None
+        self._batches: dict[UUID, Job] = {}
+        with bar:
+            self._bar = BulkBar(self._ask, self._choose_everything, self.clear)
+        with banner:
+            self._banner = BatchBanner(self._on_batch)
+        self.dialog = BatchDialog(self._start)
+        table.on_pick(self._pick, self._pick_page)
+
+    # --- selecting ----------------------------------------------------------------------------------------------------
+
+    @property
+    def some(self) -> bool:
+        """Whether anything is selected."""
+        return bool(self._chosen) or self._everything
+
+    def toggle(self, row: JobRow) -> None:
+        """The row's own key."""
+        if row.view and row.selectable:
+            self._pick(row.view.id, on=row.view.id not in self._chosen, ranged=False)
+
+    def clear(self) -> None:
+        """Nothing is selected any more."""
+        self._chosen.clear()
+        self._everything, self._anchor = False, None
+        self.show()
+
+    def show(self) -> None:
+        """The boxes of the rows in sight, and the bar."""
+        rows = [row for row in self._table.rows() if row.view and row.selectable]
+        for row in rows:
+            row.select(on=self._everything or (row.view is not None and row.view.id in self._chosen))
+        all_here = bool(rows) and all(row.selected for row in rows)
+        self._table.mark_page(on=all_here)
+        total = self._page.total
+        count = total if self._everything else len(self._chosen)
+        # An empty search is refused, so that nobody means everything by mistake.
+        offered = total if all_here and self._page.address.narrowed else None
+        self._bar.show(count, everything=self._everything, matching=offered)
+
+    def _pick(self, job_id: UUID, *, on: bool, ranged: bool) -> None:
+        if self._everything:  # from all that match to those in sight
+            self._chosen = {row.view.id for row in self._table.rows() if row.view and row.selectable}
+            self._everything = False
+        for each in self._between(job_id) if ranged else [job_id]:
+            if on and len(self._chosen) < _MOST_CHOSEN:
+                self._chosen.add(each)
+            else:
+                self._chosen.discard(each)
+        self._anchor = job_id
+        self.show()
+
+    def _between(self, job_id: UUID) -> list[UUID]:
+        ids = [row.view.id for row in self._table.rows() if row.view and row.selectable]
+        if self._anchor not in ids or job_id not in ids:
+            return [job_id]
+        first, last = sorted((ids.index(self._anchor), ids.index(job_id)))
+        return ids[first : last + 1]
+
+    def _pick_page(self, *, on: bool) -> None:
+        self._everything = False
+        here = {row.view.id for row in self._table.rows() if row.view and row.selectable}
+        self._chosen = set(list(self._chosen | here)[:_MOST_CHOSEN]) if on else self._chosen - here
+        self.show()
+
+    def _choose_everything(self) -> None:
+        self._everything = True
+        self.show()
+
+    def _selection(self) -> Selection:
+        if not self._everything:
+            return Selection(ids=sorted(self._chosen))
+        address = self._page.address
+        return Selection(q=address.q, status=[address.status] if address.status else [])
+
+    # --- doing --------------------------------------------------------------------------------------------------------
+
+    async def _ask(self, action: BatchAction) -> None:
+        if not self.some or self.dialog.is_open:
+            return
+
+        async def work(actor: Actor) -> None:
+            selection = self._selection()
+            seen: BatchPreview = await batch.preview(self._page.visit.desk, actor, selection, action)
+            self._wish = action, selection
+            self.dialog.show(BatchWish(action, str(selection), seen))
+
+        await self._page.do(work)
+
+    async def _start(self, trial: Trial) -> None:
+        if self._wish is None:
+            return
+        (action, selection), self._wish = self._wish, None
+
+        async def work(actor: Actor) -> None:
+            job = await batch.start(self._page.visit.desk, actor, selection, action, trial)
+            self.clear()
+            self._batches[job.id] = job
+            self._show_batches()
+            self._page.toasts.success(f"{WORDS[action].doing} {selection} in the background")
+
+        await self._page.do(work, trouble="The batch was not started.")
+
+    # --- batches under way --------------------------------------------------------------------------------------------
+
+    def versions(self) -> dict[UUID, int]:
+        """The batches that are shown, as the bridge wants to know."""
+        return {job.id: job.version for job in self._batches.values()}
+
+    async def read(self) -> None:
+        """Which batches are under way now, and what came of those that were."""
+        desk, actor = self._page.visit.desk, self._page.actor
+        active = await active_batches(desk, actor)
+        over = self._batches.keys() - {job.id for job in active}
+        ended = await jobs.read_jobs(desk, actor, over) if over else []
+        if self._page.ended:
+            return
+        self.know([*active, *ended])
+        for job_id in over:
+            self._batches.pop(job_id, None)
+        self._show_batches()
+
+    def know(self, changed: Sequence[Job]) -> None:
+        """News of jobs, some of them batches."""
+        for job in changed:
+            if job.kind not in BY_KIND:
+                continue
+            known = self._batches.get(job.id)
+            if job.status in TERMINAL:
+                if self._batches.pop(job.id, None):
+                    self._tell(job)
+            elif known is None or job.version >= known.version:
+                self._batches[job.id] = job
+        self._show_batches()
+
+    def progress(self, job_id: UUID, percent: float, step: str | None) -> None:
+        """A batch is further on."""
+        if job_id in self._batches:
+            self._banner.progress(job_id, percent, step)
+
+    def _show_batches(self) -> None:
+        visit, actor = self._page.visit, self._page.actor
+        self._banner.show(
+            [
+                BatchView(job, jobs.actions(visit.desk, actor, job), visit.link(f"/jobs/{job.id}"))
+                for job in sorted(self._batches.values(), key=lambda job: job.id)
+            ]
+        )
+
+    def _tell(self, job: Job) -> None:
+        if job.owner_id != self._page.actor.user_id:
+            return
+        words, details = (
+            summary(BY_KIND[job.kind], job.result or {}),
+            self._page.visit.link(f"/jobs/{job.id}"),
+        )
+        if job.status is Status.COMPLETED:
+            stopped = (job.result or {}).get("stopped")
+            self._page.toasts.summary(words, details, why=f"Stopped: {stopped}" if stopped else None)
+        else:
+            said = "was cancelled" if job.status is Status.CANCELLED else "did not come to its end"
+            self._page.toasts.summary(f"{job.title} {said}: {words}", details, why=job.error)
+
+    async def _on_batch(self, action: str, job: Job) -> None:
+        act = {"pause": pausing.pause, "resume": pausing.resume, "cancel": jobs.cancel}[action]
+
+        async def work(actor: Actor) -> None:
+            self.know([await act(self._page.visit.desk, actor, job.id)])
+
+        await self._page.do(work, trouble=f"“{job.title}” goes on as it was.")
