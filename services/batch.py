@@ -26,7 +26,7 @@ from services.models import Batch, Job, Switch
 from services.submission import ring
 from services.vocabulary import BatchAction
 
-__all__ = ["MOST_CANARY", "BatchPreview", "Selection", "Trial", "preview", "start"]
+__all__ = ["MOST_CANARY", "BatchPreview", "Selection", "Trial", "count", "preview", "start"]
 
 MOST_CANARY = 1_000
 _CHECKED_IN_PREVIEW = 50
@@ -94,6 +94,14 @@ async def preview(
     against = await check_many(desk, actor, allowed)
     refused = [(standings[job_id], verdict.code) for job_id, verdict in against.items()]
     return _preview(desk, rules, selection, groups, balance, off, refused, checked=True)
+
+
+async def count(desk: Desk, actor: Actor, selection: Selection) -> int:
+    """How many jobs it is about. Raises Invalid as `preview`."""
+    selection.require_some()
+    query = sa.select(sa.func.count()).select_from(Job).where(*matching(actor, selection))
+    async with desk.db.read() as session:
+        return (await session.scalars(query)).one()
 
 
 async def start(

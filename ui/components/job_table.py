@@ -1,6 +1,6 @@
 """The grid: a real table with a fixed pool of rows, so that paging and live changes make no new elements."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -21,13 +21,13 @@ _SKELETONS = 8
 class OnPick(Protocol):
     """A row's box was ticked, or not any more."""
 
-    def __call__(self, job_id: UUID, *, on: bool, ranged: bool) -> None: ...
+    def __call__(self, job_id: UUID, *, on: bool, ranged: bool) -> Awaitable[None]: ...
 
 
 class OnPickPage(Protocol):
     """The box of the whole page."""
 
-    def __call__(self, *, on: bool) -> None: ...
+    def __call__(self, *, on: bool) -> Awaitable[None]: ...
 
 
 class JobTable:
@@ -69,7 +69,8 @@ class JobTable:
             lambda e: pick(UUID(e.args[0]), on=bool(e.args[1]), ranged=bool(e.args[2])),
             # A mouse leaves the focus on the row, so that the keys of the grid are heard.
             js_handler="(e) => { if (!e.target.matches('input.pickbox')) return; const row = e.target.closest('tr'); "
-            "emit([row.dataset.jobId, e.target.checked, e.shiftKey]); if (e.detail) row.focus({preventScroll: true}); }",
+            "emit([row.dataset.jobId, e.target.checked, e.shiftKey]); "
+            "if (e.detail) row.focus({preventScroll: true}); }",
         )
         self._page_box.on(
             "click",

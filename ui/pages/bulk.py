@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from nicegui import background_tasks
+
 from services import batch, jobs, pausing
 from services.access import Actor
 from services.batch import BatchPreview, Selection, Trial
@@ -39,12 +41,11 @@ class Page(Protocol):
         """Where to say how it went."""
 
     @property
-    def total(self) -> int:
-        """How many jobs match the view."""
-
-    @property
     def ended(self) -> bool:
         """Whether the page may do nothing any more."""
+
+    async def load(self) -> None:
+        """Reads the view anew."""
 
     async def do(self, action: Any, *, trouble: str | None = None) -> bool:
         """One way of handling what people do."""
@@ -58,6 +59,8 @@ class Bulk:
         self._table = table
         self._chosen: set[UUID] = set()
         self._everything = False
+        self._matching: int | None = None
+        """How many jobs match the view, once somebody may want them all."""
         self._anchor: UUID | None = None
         self._wish: tuple[BatchAction, Selection] | None = None
         self._batches: dict[UUID, Job] = {}
@@ -75,31 +78,42 @@ class Bulk:
         """Whether anything is selected."""
         return bool(self._chosen) or self._everything
 
-    def toggle(self, row: JobRow) -> None:
+    async def toggle(self, row: JobRow) -> None:
         """The row's own key."""
         if row.view and row.selectable:
-            self._pick(row.view.id, on=row.view.id not in self._chosen, ranged=False)
+            await self._pick(row.view.id, on=row.view.id not in self._chosen, ranged=False)
 
     def clear(self) -> None:
         """Nothing is selected any more."""
         self._chosen.clear()
-        self._everything, self._anchor = False, None
+        self._everything, self._anchor, self._matching = False, None, None
         self.show()
 
-    def show(self) -> None:
-        """The boxes of the rows in sight, and the bar."""
+    def show(self) -> bool:
+        """The boxes of the rows in sight, and the bar. Whether all of them are ticked."""
         rows = [row for row in self._table.rows() if row.view and row.selectable]
         for row in rows:
             row.select(on=self._everything or (row.view is not None and row.view.id in self._chosen))
         all_here = bool(rows) and all(row.selected for row in rows)
         self._table.mark_page(on=all_here)
-        total = self._page.total
-        count = total if self._everything else len(self._chosen)
-        # An empty search is refused, so that nobody means everything by mistake.
-        offered = total if all_here and self._page.address.narrowed else None
+        count = self._matching or 0 if self._everything else len(self._chosen)
+        offered = self._matching if all_here else None
         self._bar.show(count, everything=self._everything, matching=offered)
+        return all_here
 
-    def _pick(self, job_id: UUID, *, on: bool, ranged: bool) -> None:
+    async def _show_and_count(self) -> None:
+        """Where the whole page is selected, all that match are offered; nobody is offered what is refused."""
+        all_here, address = self.show(), self._page.address
+        self._matching = None
+        if all_here and address.narrowed:
+
+            async def work(actor: Actor) -> None:
+                self._matching = await batch.count(self._page.visit.desk, actor, _everything(address))
+                self.show()
+
+            await self._page.do(work)
+
+    async def _pick(self, job_id: UUID, *, on: bool, ranged: bool) -> None:
         if self._everything:  # from all that match to those in sight
             self._chosen = {row.view.id for row in self._table.rows() if row.view and row.selectable}
             self._everything = False
@@ -109,7 +123,7 @@ class Bulk:
             else:
                 self._chosen.discard(each)
         self._anchor = job_id
-        self.show()
+        await self._show_and_count()
 
     def _between(self, job_id: UUID) -> list[UUID]:
         ids = [row.view.id for row in self._table.rows() if row.view and row.selectable]
@@ -118,11 +132,11 @@ class Bulk:
         first, last = sorted((ids.index(self._anchor), ids.index(job_id)))
         return ids[first : last + 1]
 
-    def _pick_page(self, *, on: bool) -> None:
+    async def _pick_page(self, *, on: bool) -> None:
         self._everything = False
         here = {row.view.id for row in self._table.rows() if row.view and row.selectable}
         self._chosen = set(list(self._chosen | here)[:_MOST_CHOSEN]) if on else self._chosen - here
-        self.show()
+        await self._show_and_count()
 
     def _choose_everything(self) -> None:
         self._everything = True
@@ -131,8 +145,7 @@ class Bulk:
     def _selection(self) -> Selection:
         if not self._everything:
             return Selection(ids=sorted(self._chosen))
-        address = self._page.address
-        return Selection(q=address.q, status=[address.status] if address.status else [])
+        return _everything(self._page.address)
 
     # --- doing --------------------------------------------------------------------------------------------------------
 
@@ -211,6 +224,8 @@ class Bulk:
     def _tell(self, job: Job) -> None:
         if job.owner_id != self._page.actor.user_id:
             return
+        # Whoever asked for it wants to see what came of it, wherever the pointer is.
+        _ = background_tasks.create(self._page.load(), name="after a batch")
         words, details = (
             summary(BY_KIND[job.kind], job.result or {}),
             self._page.visit.link(f"/jobs/{job.id}"),
@@ -229,3 +244,7 @@ class Bulk:
             self.know([await act(self._page.visit.desk, actor, job.id)])
 
         await self._page.do(work, trouble=f"“{job.title}” goes on as it was.")
+
+
+def _everything(address: GridAddress) -> Selection:
+    return Selection(q=address.q, status=[address.status] if address.status else [])

@@ -204,11 +204,6 @@ class JobsPage(OpenPage):
         self.bulk.show()
 
     @property
-    def total(self) -> int:
-        """How many jobs match the view."""
-        return self._page.total if self._page else 0
-
-    @property
     def toasts(self) -> Toasts:
         """Where to say how something went."""
         return self.frame.toasts
@@ -356,7 +351,7 @@ class JobsPage(OpenPage):
             case "k":
                 self._move(-1)
             case "x" if (row := self._current()) is not None:
-                self.bulk.toggle(row)
+                await self.bulk.toggle(row)
             case "Escape" if self.bulk.some:
                 self.bulk.clear()
             case "r" | "c" if (row := self._current()) is not None:
