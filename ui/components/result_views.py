@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ui.components.answer import draw_answer
+from ui.components.candidate import draw_candidate
 from ui.components.media import draw_media
 
 _VIEWS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "resume.analyse": draw_candidate,
     "video.download": draw_media,
     "video.metadata": draw_media,
     "webhook.deliver": draw_answer,
