@@ -13,6 +13,7 @@ from ui.components.tree import tree
 
 _MOST = 60
 _BY_RULES = "offline-1"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def draw_candidate(result: dict[str, Any]) -> None:
@@ -24,15 +25,17 @@ def draw_candidate(result: dict[str, Any]) -> None:
                 _who(profile, _dict(result.get("confidence")))
             if score:
                 _total(score)
-        if score:
+        if _is_against_a_job(score):
             _parts(score)
             _compared(score)
+        else:
+            _complete(score)
         _skills(profile, score)
         _experience(profile)
         _education(profile)
         _languages(profile)
         _about(result)
-    with Tag("details", classes="more candidate-json"):
+    with Tag("details", classes="candidate-json"):
         Tag("summary", "As JSON")
         with Tag("div", classes="tree"):
             tree(result)
@@ -84,10 +87,10 @@ def _web_address(link: str) -> str | None:
 
 def _total(score: dict[str, Any]) -> None:
     total = _number(score.get("total"))
-    what = "fit with the job" if _is_against_a_job(score) else "completeness"
+    what, word = ("fit with the job", "job fit") if _is_against_a_job(score) else ("completeness", "complete")
     with Tag("div", classes="score", role="img", aria_label=f"{total} of 100: {what}", style=f"--p:{total}%"):
         Tag("strong", str(total), "num")
-        Tag("span", what)
+        Tag("span", word)
 
 
 def _is_against_a_job(score: dict[str, Any]) -> bool:
@@ -111,6 +114,17 @@ def _compared(score: dict[str, Any]) -> None:
     ):
         if skills:
             _chips(title, skills, css, icon)
+
+
+def _complete(score: dict[str, Any]) -> None:
+    """Without a job to compare with: what a resume should hold, there or not."""
+    parts = [_dict(part) for part in _list(score.get("parts"))]
+    there = [_text(part.get("name")).capitalize() for part in parts if part.get("points")]
+    gone = [_text(part.get("name")).capitalize() for part in parts if not part.get("points")]
+    if there:
+        _chips("Found", there, "yes", "check")
+    if gone:
+        _chips("Not found", gone, "no", "close")
 
 
 def _chips(title: str, words: Sequence[str], css: str = "", icon: str | None = None) -> None:
@@ -145,9 +159,15 @@ def _experience(profile: dict[str, Any]) -> None:
 
 
 def _period(post: dict[str, Any]) -> str:
-    times = " \N{EN DASH} ".join(filter(None, [_text(post.get("start")), _text(post.get("end"))]))
+    times = " \N{EN DASH} ".join(filter(None, [_month(post.get("start")), _month(post.get("end"))]))
     months = post.get("months")
     return f"{times} · {_long(months)}" if isinstance(months, int) else times
+
+
+def _month(point: object) -> str:
+    """`2019-03` as `Mar 2019`; a year alone, and "present", as they are."""
+    year, _, month = _text(point).partition("-")
+    return f"{_MONTHS[int(month) - 1]} {year}" if month.isdigit() and 1 <= int(month) <= 12 else _text(point)
 
 
 def _long(months: int) -> str:
