@@ -53,7 +53,7 @@ class Stack:
             self.add_person(email, workspace, Role(role), PASSWORD)
         self.launch("web", commands.mulligan("web", "--port", str(self.port)))
         self.launch("worker", commands.worker())
-        eventually_sync(self._is_ready, 40, interval=0.3, expect=f"web and worker are there; {self.log()}")
+        eventually_sync(self._is_ready, 150, interval=0.3, expect=f"web and worker are there; {self.log()}")
 
     def launch(self, name: str, command: list[str]) -> None:
         """Starts a part; its words go to a file."""
