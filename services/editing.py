@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.access import Actor
+from services.artifact_input import artifact_of
 from services.errors import Invalid
 from services.kinds import JobKind
 from services.lifecycle import Edit
@@ -31,6 +32,7 @@ async def edit(
     if not changes:
         return None
     upload = await input_of(session, actor, kind, parsed, kept=job.upload_id)
+    await artifact_of(session, actor, kind, parsed)
     return Edit(stored, upload.id if upload else None, changes)
 
 

@@ -120,6 +120,8 @@ class JobKind:
     """Whether a run awaits `JobContext.hold()`, or looks at `paused`, wherever it can hold on."""
     upload_field: str | None = None
     """The argument that names the upload which is the job's input."""
+    artifact_field: str | None = None
+    """The argument that names a file of another job's output, as `JOB_ID/NAME`, which is the input instead."""
     keep_days: float | None = None
     """After how many days one with an input that is over is erased, with its files and that input. None: never."""
     configure: "Callable[[JobKind, Settings], JobKind]" = lambda kind, _settings: kind

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from services import audit, lifecycle, lineage
 from services.access import Actor
+from services.artifact_input import artifact_of
 from services.desk import Desk
 from services.errors import Invalid, QueueUnavailable
 from services.failures import clean
@@ -81,14 +82,18 @@ async def make(
         like: the job that it is a copy of, whose upload it may use, whoever handed that in.
 
     Raises:
-        NotFound: the upload that the arguments name is not there, or not the actor's to see.
+        NotFound: the upload or file that the arguments name is not there, or not the actor's to see.
     """
     kind = desk.kinds[job.kind]
 
     async def work(session: AsyncSession) -> Job:
         upload = await input_of(session, actor, kind, args, kept=like.upload_id if like else None)
+        artifact = await artifact_of(session, actor, kind, args)
         job.upload_id = upload.id if upload else None
-        job.title = _title(title or kind.title_from(args) or (upload.filename if upload else kind.title))
+        if artifact and not like:
+            job.made_from = artifact.job_id
+        named = upload.filename if upload else artifact.name if artifact else kind.title
+        job.title = _title(title or kind.title_from(args) or named)
         await lifecycle.create(session, job, actor.name)
         if like:
             audit.record(session, actor, "job.copy", job.id, kind=job.kind, made_from=str(like.id))

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 
+from services.artifact_input import artifact_for
 from services.desk import Desk
 from services.errors import ServiceUnavailable
 from services.failures import JobError, clean
@@ -65,7 +66,7 @@ class RunContext:
         self._storage = desk.storage
         self._workdir = Workdir(work, self.id, self.attempt)
         self._steps = Steps(desk.db, self.id, self.attempt, kind.steps if kind else (), worker)
-        self._inputs: dict[UUID, Path] = {}
+        self._inputs: dict[str, Path] = {}
         self._stopping = False
         self._goes_on = asyncio.Event()
         if not claimed.is_paused:
@@ -173,30 +174,39 @@ class RunContext:
         return await self._steps.run(name, fn, keep=keep)
 
     async def input(self, upload_id: UUID | None = None) -> Path:
-        """A local copy of the job's upload, or of that one.
+        """A local copy of the job's upload, of that one, or of the file of another job's output that is its input.
 
         Raises:
             JobError: it is gone (permanent), or storage does not answer (environment).
         """
-        wanted = upload_id or self._upload_id
-        if wanted is None:
-            raise JobError("The job has no input file", failure_type=FailureType.PERMANENT)
-        if wanted not in self._inputs:
-            upload = await stored_input(self.desk, self.workspace_id, wanted)
-            if upload is None:
-                raise self._gone("of the job")
-            suffix = PurePosixPath(safe_filename(upload.filename)).suffix
-            path = self.workdir / f"input-{wanted.hex}{suffix if suffix[1:].isalnum() else ''}"
+        name, key = await self._find_input(upload_id or self._upload_id)
+        if key not in self._inputs:
+            suffix = PurePosixPath(safe_filename(name)).suffix
+            path = self.workdir / f"input-{len(self._inputs)}{suffix if suffix[1:].isalnum() else ''}"
             try:
-                await self._storage.get_to_file(upload.storage_key, path)
+                await self._storage.get_to_file(key, path)
             except ObjectMissing as error:
-                raise self._gone(upload.filename) from error
+                raise self._gone(name) from error
             except ServiceUnavailable as error:
                 raise JobError(
                     error.message, failure_type=FailureType.ENVIRONMENT, advice=_STORAGE_ADVICE
                 ) from error
-            self._inputs[wanted] = path
-        return self._inputs[wanted]
+            self._inputs[key] = path
+        return self._inputs[key]
+
+    async def _find_input(self, upload_id: UUID | None) -> tuple[str, str]:
+        """Name and storage key."""
+        if upload_id is not None:
+            upload = await stored_input(self.desk, self.workspace_id, upload_id)
+            if upload is None:
+                raise self._gone("of the job")
+            return upload.filename, upload.storage_key
+        if self._kind is None or not self._args.get(self._kind.artifact_field or ""):
+            raise JobError("The job has no input file", failure_type=FailureType.PERMANENT)
+        artifact = await artifact_for(self.desk, self.workspace_id, self._kind, self._args)
+        if artifact is None:
+            raise self._gone("of the job")
+        return artifact.name, artifact.storage_key
 
     @staticmethod
     def _gone(name: str) -> JobError:

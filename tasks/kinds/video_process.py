@@ -1,14 +1,16 @@
 """`video.process`: makes a smaller video, or the sound alone, of an upload. System B's policy: a credit a retry."""
 
+import asyncio
 import os
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.artifact_input import ArtifactName
 from services.checks import input_in_storage
 from services.failures import JobError
 from services.kinds import JobContext, job_kind
@@ -17,6 +19,7 @@ from services.vocabulary import FailureType, Status
 from tasks.kinds.video.presets import OUTPUTS, Output, Preset
 
 if TYPE_CHECKING:
+    from tasks.kinds.video.clip import Clip
     from tasks.kinds.video.encode import Encoded
     from tasks.kinds.video.media import Media
 
@@ -25,12 +28,21 @@ _ENCODE_FROM, _ENCODE_TO = 5.0, 95.0
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
+_MOST_SECONDS = 7 * 24 * 3600
+
+
 class VideoProcessArgs(BaseModel):
-    """What to make of which upload."""
+    """What to make of which upload, or of which file of another job's output."""
 
     model_config = ConfigDict(extra="forbid")
 
-    upload_id: UUID = Field(title="Video", description="The upload to process")
+    upload_id: UUID | None = Field(default=None, title="Video", description="The upload to process")
+    artifact: str | None = Field(
+        default=None,
+        max_length=400,
+        title="File of another job",
+        description="JOB_ID/NAME, instead of an upload",
+    )
     preset: Preset = Field(
         default=Preset.P480,
         title="Preset",
@@ -44,6 +56,25 @@ class VideoProcessArgs(BaseModel):
             }
         },
     )
+    start: float = Field(default=0, ge=0, le=_MOST_SECONDS, title="From second", description="Where to begin")
+    end: float | None = Field(
+        default=None,
+        gt=0,
+        le=_MOST_SECONDS,
+        title="To second",
+        description="Where to stop; empty: at its end",
+    )
+    thumbnail: bool = Field(default=True, title="Make a thumbnail")
+
+    @model_validator(mode="after")
+    def _one_input(self) -> Self:
+        if (self.upload_id is None) == (self.artifact is None):
+            raise ValueError("give either upload_id or artifact")
+        if self.artifact is not None:
+            ArtifactName.parse(self.artifact)
+        if self.end is not None and self.end <= self.start:
+            raise ValueError("the end must be later than the start")
+        return self
 
 
 _POLICY = RetryPolicy(
@@ -70,6 +101,7 @@ _POLICY = RetryPolicy(
     needs=("ffmpeg",),
     policy=_POLICY,
     upload_field="upload_id",
+    artifact_field="artifact",
 )
 async def process_video(job: JobContext, args: VideoProcessArgs) -> dict[str, Any]:
     """Probes, encodes, uploads. The result says what came out.
@@ -77,6 +109,7 @@ async def process_video(job: JobContext, args: VideoProcessArgs) -> dict[str, An
     Raises:
         JobError: see docs/features/video-processing.md for what can go wrong.
     """
+    from tasks.kinds.video.clip import Clip
     from tasks.kinds.video.media import Media, probe
 
     began = time.monotonic()
@@ -93,10 +126,20 @@ async def process_video(job: JobContext, args: VideoProcessArgs) -> dict[str, An
     media = Media.from_json(await job.step("probe", look))
     # A preset may differ from the one that the kept probe was made for.
     _require_streams(media, output)
-    made: Encoded = await job.step("encode", lambda: _encode(job, args.preset, source, media), keep=False)
-    result = await _described(made, media, job.workdir)
+    clip = Clip(args.start, args.end)
+    clip.require_in(media)
+    made: Encoded = await job.step(
+        "encode", lambda: _encode(job, args.preset, source, media, clip), keep=False
+    )
+    result = await _described(made, clip.length(media), job.workdir)
     name = f"{_stem(job.title)}-{args.preset}{output.suffix}"
-    await job.step("upload", lambda: _upload(job, name, made.path, output), keep=False)
+
+    async def hand_over() -> None:
+        await _upload(job, name, made.path, output)
+        if args.thumbnail and output.height is not None:
+            await _add_thumbnail(job, made.path, result["duration"])
+
+    await job.step("upload", hand_over, keep=False)
     await job.progress(100, "Done")
     taken = time.monotonic() - began
     speed = round((result["duration"] or 0) / taken, 2)
@@ -121,9 +164,19 @@ async def _upload(job: JobContext, name: str, path: Path, output: Output) -> Non
     await job.save_artifact(name, path, output.content_type)
 
 
-async def _encode(job: JobContext, preset: Preset, source: Path, media: "Media") -> "Encoded":
-    import asyncio
+async def _add_thumbnail(job: JobContext, video: Path, duration: float | None) -> None:
+    from tasks.kinds.video.clip import take_thumbnail
+    from tasks.kinds.video.ffmpeg import require_ffmpeg
 
+    picture = job.workdir / "thumbnail.jpg"
+    ffmpeg = await asyncio.to_thread(require_ffmpeg)
+    if await take_thumbnail(ffmpeg, video, duration, picture):
+        await job.save_artifact(picture.name, picture, "image/jpeg")
+    else:
+        await job.log("No thumbnail could be taken.")
+
+
+async def _encode(job: JobContext, preset: Preset, source: Path, media: "Media", clip: "Clip") -> "Encoded":
     from tasks.kinds.video.encode import encode
     from tasks.kinds.video.ffmpeg import require_ffmpeg
 
@@ -131,22 +184,25 @@ async def _encode(job: JobContext, preset: Preset, source: Path, media: "Media")
     ffmpeg = await asyncio.to_thread(require_ffmpeg)
     doing = "Extracting the audio" if preset is Preset.AUDIO else f"Encoding {preset}"
 
+    length = clip.length(media)
+
     def show(seconds: float) -> None:
-        if media.duration:
-            share = min(seconds / media.duration, 1)
+        if length:
+            share = min(seconds / length, 1)
             _ = job.progress(_ENCODE_FROM + share * (_ENCODE_TO - _ENCODE_FROM), doing)
         else:
             # Recordings of a browser do not say how long they are.
             _ = job.progress(_ENCODE_FROM, f"{doing} ({seconds:.0f} s done)")
 
     await job.progress(_ENCODE_FROM, doing)
-    made = await encode(ffmpeg, source, job.workdir / f"output{output.suffix}", media, output, show)
+    target = job.workdir / f"output{output.suffix}"
+    made = await encode(ffmpeg, source, target, media, output, show, clip)
     for line in made.complaints[:20]:
         await job.log(f"ffmpeg: {line}")
     return made
 
 
-async def _described(made: "Encoded", media: "Media", workdir: Path) -> dict[str, Any]:
+async def _described(made: "Encoded", length: float | None, workdir: Path) -> dict[str, Any]:
     """What came out, read back from the file.
 
     Raises:
@@ -161,11 +217,11 @@ async def _described(made: "Encoded", media: "Media", workdir: Path) -> dict[str
         if error.failure_type is not FailureType.PERMANENT:
             raise
         raise failures.damaged() from error
-    missing = (media.duration or 0) - (out.duration or 0)
+    missing = (length or 0) - (out.duration or 0)
     # Without a complaint the container was only wrong about its length, which is common.
-    if made.complaints and missing > max(1.0, 0.05 * (media.duration or 0)):
+    if made.complaints and missing > max(1.0, 0.05 * (length or 0)):
         raise failures.damaged(
-            f"{failures.DAMAGED}: only {out.duration or 0:.1f} s of {media.duration or 0:.1f} s could be read"
+            f"{failures.DAMAGED}: only {out.duration or 0:.1f} s of {length or 0:.1f} s could be read"
         )
     return {
         "duration": out.duration,

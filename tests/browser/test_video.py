@@ -68,3 +68,27 @@ async def test_a_form_is_made_from_the_arguments_of_any_kind(visit: Open) -> Non
     result = page.locator("section").filter(has=page.get_by_role("heading", name="Result"))
     await expect(result).to_contain_text("size: large")
     await expect(result).to_contain_text("count: 3")
+
+
+async def test_the_result_plays_in_the_page_and_is_processed_further(visit: Open, tmp_path: Path) -> None:
+    clip = good_clip(tmp_path / "chain.mp4", 2)
+    page = await visit("/new?kind=video.process")
+    await page.get_by_label("Choose a file").set_input_files(clip)
+    await expect(page.get_by_role("status").filter(has_text="chain.mp4 is uploaded")).to_be_attached()
+    await page.get_by_role("button", name="Start job").click()
+    await expect(page.locator("[data-status=completed]")).to_be_visible(timeout=30_000)
+    player = page.locator("video")
+    await expect(player).to_have_attribute("poster", re.compile("thumbnail.jpg"))
+    await expect(player).to_have_js_property("readyState", 4, timeout=15_000)
+    assert await player.evaluate("v => v.videoHeight") == 480
+
+    await page.get_by_role("link", name="Process this video").click()
+    await expect(page.get_by_text("Works on chain-480p.mp4")).to_be_visible()
+    await expect(page.get_by_label("Choose a file")).to_have_count(0)
+    await page.get_by_role("radio", name="audio").check()
+    await page.get_by_role("button", name="Start job").click()
+    await expect(page.get_by_role("heading", name="chain-480p.mp4")).to_be_visible()
+    await expect(page.locator("[data-status=completed]")).to_be_visible(timeout=30_000)
+    await expect(page.locator("audio")).to_be_visible()
+    await page.get_by_role("link", name="chain.mp4").click()
+    await expect(page.get_by_role("heading", name="chain.mp4")).to_be_visible()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import av
 import psutil
 import pytest
 
@@ -49,10 +50,16 @@ def start(storage: Storage, tmp_path: Path) -> Callable[..., Any]:
     """Makes a run of a file: `run, result = await start(path, preset)`."""
     (tmp_path / "work").mkdir()
 
-    async def make(path: Path, preset: str, title: str = "Keynote 2026.mov", **more: Any) -> tuple[Run, Any]:
+    async def make(
+        path: Path,
+        preset: str,
+        title: str = "Keynote 2026.mov",
+        args: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> tuple[Run, Any]:
         run = Run(storage, tmp_path / "work", title, **more)
-        args = KIND.parse_args({"upload_id": str(await upload(storage, path)), "preset": preset})
-        return run, await KIND.run(run, args)
+        given = {"upload_id": str(await upload(storage, path)), "preset": preset} | (args or {})
+        return run, await KIND.run(run, KIND.parse_args(given))
 
     return make
 
@@ -67,7 +74,7 @@ class TestPresets:
         run, result = await start(clip, preset)
 
         name = f"Keynote-2026-{preset}.mp4"
-        assert list(run.artifacts) == [name]
+        assert list(run.artifacts) == [name, "thumbnail.jpg"]
         assert run.artifacts[name][1] == "video/mp4"
         out = await probe(await run.saved(name, tmp_path / "out.mp4"), tmp_path)
         assert (out.width, out.height) == size
@@ -121,8 +128,52 @@ class TestPresets:
         args = KIND.parse_args({"upload_id": str(await upload(storage, clip)), "preset": "480p"})
         await KIND.run(run, args)
         out = await probe(await run.saved("t-480p.mp4", tmp_path / "out.mp4"), tmp_path)
-        assert (out.height, len(server.keys(bucket))) == (480, 2)
+        assert (out.height, len(server.keys(bucket))) == (480, 3)  # with the thumbnail
         server.close()
+
+
+class TestClip:
+    async def test_only_the_part_that_is_wanted_comes_out(self, start: Any, tmp_path: Path) -> None:
+        long = media.good_clip(tmp_path / "long.mp4", 6, 320, 240)
+        run, result = await start(long, "480p", args={"start": 1.5, "end": 4, "thumbnail": False})
+        (name,) = run.artifacts
+        out = await probe(await run.saved(name, tmp_path / "out.mp4"), tmp_path)
+        assert out.duration == pytest.approx(2.5, abs=0.15)
+        assert result["duration"] == out.duration
+        encoding = [percent for percent, step in run.told if step == "Encoding 480p"]
+        assert encoding == sorted(encoding)
+
+    async def test_an_end_after_the_end_is_the_end(self, start: Any, clip: Path, tmp_path: Path) -> None:
+        _, result = await start(clip, "480p", args={"start": 1, "end": 500})
+        assert result["duration"] == pytest.approx(1, abs=0.15)
+
+    async def test_a_beginning_after_the_end_is_said_in_words(self, start: Any, clip: Path) -> None:
+        with pytest.raises(JobError, match=r"begins at 9 s, but the input is only 2.0 s long") as caught:
+            await start(clip, "480p", args={"start": 9})
+        assert caught.value.failure_type is FailureType.PERMANENT
+
+    async def test_a_thumbnail_is_a_small_picture(self, start: Any, clip: Path, tmp_path: Path) -> None:
+        run, _ = await start(clip, "720p")
+        assert run.artifacts["thumbnail.jpg"][1] == "image/jpeg"
+        picture = await run.saved("thumbnail.jpg", tmp_path / "t.jpg")
+        with av.open(str(picture)) as container:
+            assert (container.streams.video[0].width, container.streams.video[0].height) == (640, 360)
+
+    @pytest.mark.parametrize(
+        ("args", "words"),
+        [
+            ({}, "give either upload_id or artifact"),
+            ({"upload_id": "0198c2b0-0000-7000-8000-000000000000", "artifact": "x/y"}, "give either"),
+            ({"artifact": "nonsense"}, "JOB_ID/NAME"),
+            (
+                {"artifact": "0198c2b0-0000-7000-8000-000000000000/a", "start": 5, "end": 5},
+                "later than the start",
+            ),
+        ],
+    )
+    def test_arguments_that_make_no_sense(self, args: dict[str, Any], words: str) -> None:
+        with pytest.raises(Invalid, match=words):
+            KIND.parse_args(args)
 
 
 class TestProgress:

@@ -1,12 +1,10 @@
-"""The sober part of a job's page: details, files, log."""
+"""The sober part of a job's page: details and log."""
 
 from collections.abc import Callable, Sequence
-from urllib.parse import quote
-from uuid import UUID
 
 from services.jobs import JobDetail
 from services.kinds import JobKind
-from services.models import Artifact, Job, LogLine
+from services.models import Job, LogLine
 from services.vocabulary import FailureType, Priority
 from ui.components import wording
 from ui.components.element import Tag
@@ -51,9 +49,9 @@ def _draw_lineage(detail: JobDetail, link: Callable[[str], str]) -> None:
     if detail.job.replaces:
         _fact("Replaces", str(detail.job.replaces), mono=True)
     if detail.origin:
-        _jobs("Copy of", [detail.origin], link)
+        _jobs("Made from", [detail.origin], link)
     if detail.copies:
-        _jobs("Copied as", detail.copies, link)
+        _jobs("Made from this", detail.copies, link)
 
 
 def _jobs(name: str, jobs: Sequence[Job], link: Callable[[str], str]) -> None:
@@ -67,20 +65,6 @@ def _jobs(name: str, jobs: Sequence[Job], link: Callable[[str], str]) -> None:
 def _fact(name: str, value: str, *, mono: bool = False) -> None:
     Tag("dt", name)
     Tag("dd", value, "mono" if mono else "")
-
-
-def draw_files(job_id: UUID, workspace: str, artifacts: Sequence[Artifact]) -> None:
-    """The job's output, each with its size and a way to have it."""
-    with Tag("ul", classes="files"):
-        for artifact in artifacts:
-            href = f"/api/jobs/{job_id}/artifacts/{quote(artifact.name, safe='')}?w={quote(workspace)}"
-            with Tag("li", data_icon="insert_drive_file"):
-                Tag("span", artifact.name, "name")
-                Tag("span", wording.size(artifact.size), "muted num")
-                Tag(
-                    "a", "Download", "btn small download", href=href, data_icon="download", download=artifact.name,
-                    aria_label=f"Download {artifact.name}",
-                )  # fmt: skip
 
 
 class Log:

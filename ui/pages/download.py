@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services import jobs
 from services.errors import JobReplaced, MulliganError, Unauthenticated
+from services.jobs import JobDetail
 from ui.pages.not_found import not_found
 from ui.visit import Web, enter_for_job, to_sign_in
 
@@ -27,10 +28,19 @@ def install(app: FastAPI, web: Web) -> None:
             return RedirectResponse(f"/jobs/{led.data['replaced_by']}/download", status_code=303)
         except (ValueError, MulliganError):
             return not_found("There is no such job here.")
-        page = visit.link(f"/jobs/{identity}")
-        if len(detail.artifacts) != 1:
-            return RedirectResponse(page, status_code=303)
-        name = quote(detail.artifacts[0].name, safe="")
+        main = main_file(detail)
+        if main is None:
+            return RedirectResponse(visit.link(f"/jobs/{identity}"), status_code=303)
+        name = quote(main, safe="")
         return RedirectResponse(
             f"/api/jobs/{identity}/artifacts/{name}?w={visit.actor.workspace_slug}", status_code=303
         )
+
+
+def main_file(detail: JobDetail) -> str | None:
+    """The file that somebody wants who just says "Download": the only one, or the one that the result names `file`."""
+    names = [artifact.name for artifact in detail.artifacts]
+    if len(names) == 1:
+        return names[0]
+    named = (detail.job.result or {}).get("file")
+    return named if named in names else None

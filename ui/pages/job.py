@@ -20,7 +20,8 @@ from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
 from services.waiting import Waiting, waiting_reasons
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag
-from ui.components.job_facts import Log, draw_details, draw_files
+from ui.components.job_facts import Log, draw_details
+from ui.components.job_files import FileLinks, draw_files
 from ui.components.job_head import JobHead
 from ui.components.job_story import draw_attempts, draw_steps, draw_timeline, step_views, timeline
 from ui.components.job_view import JobView, job_view
@@ -35,6 +36,7 @@ from ui.theme import STATUS_LOOKS
 from ui.visit import Unauthenticated, Visit, Web, enter_for_job, to_sign_in
 
 _LOG_LINES = 500
+_PROCESS = "video.process"
 
 
 def install(web: Web) -> None:
@@ -116,7 +118,7 @@ class JobPage(OpenPage):
         files = detail.artifacts
         key = tuple((a.name, a.attempt) for a in files)
         slug = self.actor.workspace_slug
-        self._files.show(key, lambda: draw_files(self._id, slug, files), visible=bool(files))
+        self._files.show(key, lambda: draw_files(files, self._file_links(slug)), visible=bool(files))
         runs = detail.attempts
         self._attempts.show(
             tuple((a.number, a.status, a.worker, a.error) for a in runs), lambda: draw_attempts(runs)
@@ -150,6 +152,12 @@ class JobPage(OpenPage):
             jobs.actions(self.visit.desk, self.actor, job),
             self._waiting,
         )
+
+    def _file_links(self, workspace: str) -> FileLinks:
+        process = None
+        if self.actor.may_change and self.visit.desk.kinds.get(_PROCESS):
+            process = f"{self.visit.link('/new', kind=_PROCESS)}&artifact={self._id}/"
+        return FileLinks(f"/api/jobs/{self._id}", workspace, process)
 
     # --- live ---------------------------------------------------------------------------------------------------------
 

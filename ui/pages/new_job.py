@@ -1,6 +1,7 @@
 """`/new`: choose a kind, fill in what it takes, start."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nicegui import ui
@@ -12,7 +13,7 @@ from services.access import Actor
 from services.errors import Invalid, MulliganError, NotFound
 from services.kinds import JobKind
 from ui.components.args_form import ArgsForm, WrongInput, by_field
-from ui.components.args_schema import arg_fields
+from ui.components.args_schema import ArgField, arg_fields
 from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.pages.not_found import not_found
@@ -33,7 +34,8 @@ def install(web: Web) -> None:
             return to_sign_in(request)
         except NotFound:
             return not_found("There is no such workspace here.")
-        page = NewJobPage(visit, request.query_params.get("kind"))
+        asked = request.query_params
+        page = NewJobPage(visit, asked.get("kind"), asked.get("artifact"))
         page.open()
         await page.show_figures()
         return None
@@ -42,10 +44,13 @@ def install(web: Web) -> None:
 class NewJobPage(OpenPage):
     """The kinds as cards, and the form of the chosen one."""
 
-    def __init__(self, visit: Visit, kind: str | None) -> None:
+    def __init__(self, visit: Visit, kind: str | None, artifact: str | None = None) -> None:
         super().__init__(visit, "Jobs")
         self._kinds = [k for k in visit.desk.kinds if not k.name.startswith(_HIDDEN_KINDS)]
         self._cards: dict[str, Tag] = {}
+        self._artifact = artifact
+        """A file of another job's output, for the kind that the page was asked for."""
+        self._asked_for = kind
         self._form: ArgsForm | None = None
         self._chosen: JobKind | None = None
         with self.frame.main, Tag("div", classes="narrow"):
@@ -92,9 +97,10 @@ class NewJobPage(OpenPage):
             card.put(aria_pressed="true" if name == kind.name else "false")
         self._holder.clear()
         with self._holder, Tag("section", classes="card", aria_label=kind.title):
-            self._form = ArgsForm(
-                arg_fields(kind.args_model.model_json_schema(), kind.upload_field), self.upload_url
-            )
+            for artifact in self._given(kind).values():
+                with Tag("p", classes="refused info", data_icon="link"):
+                    Tag("span", f"Works on {artifact.partition('/')[2]}, which another job has made.")
+            self._form = ArgsForm(self._fields(kind), self.upload_url)
             with Tag("div", classes="field"):
                 self._title = ui.input("Title (optional)").props(
                     "outlined dense maxlength=300 autocomplete=off"
@@ -122,6 +128,7 @@ class NewJobPage(OpenPage):
             self._wait(busy=False)
 
     async def _carry_out(self, actor: Actor, kind: JobKind, values: dict[str, Any]) -> None:
+        values |= self._given(kind)
         try:
             job = await submission.submit(
                 self.visit.desk, actor, kind.name, values, title=self._title.value or None
@@ -134,6 +141,21 @@ class NewJobPage(OpenPage):
             self._complain({"": error.message})
             raise
         ui.navigate.to(self.visit.link(f"/jobs/{job.id}"))
+
+    def _given(self, kind: JobKind) -> dict[str, str]:
+        """The argument with the file that the page was asked to work on, where the kind is the one asked for."""
+        if self._artifact is None or kind.name != self._asked_for or kind.artifact_field is None:
+            return {}
+        return {kind.artifact_field: self._artifact}
+
+    def _fields(self, kind: JobKind) -> list[ArgField]:
+        """What is asked: for a kind that takes an upload or a file of another job, one of them is given, not both."""
+        fields = arg_fields(kind.args_model.model_json_schema(), kind.upload_field)
+        if kind.artifact_field is None:
+            return fields
+        given = {kind.artifact_field, *([kind.upload_field] if self._given(kind) else [])}
+        asked = [field for field in fields if field.name not in given]
+        return [replace(f, required=True) if f.name == kind.upload_field else f for f in asked]
 
     def _complain(self, wrong: Mapping[str, str]) -> None:
         rest = self._form.complain(wrong) if self._form else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.kinds.video import failures
+from tasks.kinds.video.clip import Clip
 from tasks.kinds.video.media import Media
 from tasks.kinds.video.presets import Output
 from tasks.kinds.video.probe import INPUT_OPTIONS
@@ -23,15 +24,24 @@ class Encoded:
     """What ffmpeg found wrong and went on from."""
 
 
-def command(ffmpeg: Path, source: Path, target: Path, media: Media, output: Output) -> list[str | Path]:
+def command(
+    ffmpeg: Path, source: Path, target: Path, media: Media, output: Output, clip: Clip | None = None
+) -> list[str | Path]:
     """The call. Files are named by `file:` addresses, so that no name is taken for an option or another protocol."""
-    options = [part for name, value in INPUT_OPTIONS.items() for part in (f"-{name}", value)]
+    options = [word for name, value in INPUT_OPTIONS.items() for word in (f"-{name}", value)]
     made = output.options(media.video_stream, media.audio_stream)
-    return [ffmpeg, *_QUIET, *options, "-i", f"file:{source}", *made, f"file:{target}"]
+    part = clip.options() if clip else []
+    return [ffmpeg, *_QUIET, *options, *part, "-i", f"file:{source}", *made, f"file:{target}"]
 
 
 async def encode(
-    ffmpeg: Path, source: Path, target: Path, media: Media, output: Output, on_time: Callable[[float], None]
+    ffmpeg: Path,
+    source: Path,
+    target: Path,
+    media: Media,
+    output: Output,
+    on_time: Callable[[float], None],
+    clip: Clip | None = None,
 ) -> Encoded:
     """Writes `target`; tells `on_time` how many seconds of it are done.
 
@@ -50,7 +60,8 @@ async def encode(
                 done = max(done, int(value) / 1e6)
                 on_time(done)
 
-    ended = await run_process(command(ffmpeg, source, target, media, output), cwd=target.parent, on_line=hear)
+    call = command(ffmpeg, source, target, media, output, clip)
+    ended = await run_process(call, cwd=target.parent, on_line=hear)
     if ended.code != 0:
         raise failures.from_words(ended.stderr, ended.code)
     return Encoded(target, failures.tidy(ended.stderr, target.parent))
