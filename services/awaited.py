@@ -11,8 +11,8 @@ from services.desk import Desk
 from services.errors import Conflict, Forbidden, RateLimited
 from services.jobs import take_back_retry
 from services.models import Attempt, Job
+from services.plan_checks import can_be_waited_for, run_check
 from services.policy import CheckResult
-from services.retry_plan import can_be_waited_for, run_check
 
 logger = logging.getLogger(__name__)
 

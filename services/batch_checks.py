@@ -14,7 +14,7 @@ from services.desk import Desk
 from services.errors import NeverRecovered
 from services.failure_groups import Odds, odds_after
 from services.models import Job
-from services.retry_plan import is_hopeless, run_check
+from services.plan_checks import is_hopeless, run_check
 
 _AT_ONCE = 16
 _BROKEN = "error"

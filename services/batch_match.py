@@ -13,7 +13,7 @@ from services.access import Actor
 from services.desk import Desk
 from services.errors import Invalid, MulliganError, RetriesDisabled, RetryLimitReached
 from services.models import Job, Switch
-from services.retry_plan import wrong_status
+from services.plan_checks import wrong_status
 from services.search import conditions
 from services.switches import among, disabled
 from services.vocabulary import Status

@@ -19,9 +19,10 @@ from services.failures import Failure
 from services.feed import Change
 from services.jobs import find_job
 from services.models import Attempt, Job, Upload
+from services.plan_checks import StepChoice
 from services.policy import Preparing, RetryPolicy
 from services.preparing import Readied, ready
-from services.retry_plan import RetryPlan, StepChoice, make_plan
+from services.retry_plan import RetryPlan, make_plan
 from services.retry_rate import counted
 from services.tracing import Retrying
 from services.vocabulary import CreditReason, FailureType, Status, Trigger

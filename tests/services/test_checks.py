@@ -15,8 +15,8 @@ from services.checking import Unlearned, timed
 from services.desk import Desk
 from services.errors import MulliganError, ServiceUnavailable
 from services.models import Job
+from services.plan_checks import run_check
 from services.policy import Check, CheckResult
-from services.retry_plan import run_check
 from services.settings import Settings
 from services.space_checks import GB, free_disk_space, owner_quota, remote_size_limit, size_at
 from services.state_checks import not_a_torrent, not_running, service_answers
