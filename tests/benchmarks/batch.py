@@ -115,22 +115,28 @@ async def _check(desk: Desk, me: Actor, batch_id: UUID, jobs: int, kind: str) ->
         await session.execute(sa.delete(Attempt).where(col(Attempt.trigger) == Trigger.BATCH))
 
 
+async def compare(rig: Rig, jobs: int) -> None:
+    """Prints what `kiq()`, bare kicks, and a batch of that many jobs reach in one run, free and paid."""
+    kiq = await measure_kiq(rig, jobs)
+    bare = await measure_pipeline(rig, jobs)
+    print(f"  kiq() {kiq:,.0f}/s, bare pipelined kicks {bare:,.0f}/s", flush=True)
+    for kind in ("test.noop", "test.paid"):
+        batch, accepted = await measure_batch(rig, jobs, kind)
+        print(
+            f"  batch of {jobs:,} {kind}: {batch:,.0f} jobs/s ({batch / kiq:.1f} times kiq(), "
+            f"{batch / bare:.2f} of bare kicks), accepted within {accepted * 1000:,.0f} ms",
+            flush=True,
+        )
+
+
 async def main() -> None:
     """Prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000)
     options = parser.parse_args()
     for rig in rigs():
-        kiq = await measure_kiq(rig, options.jobs)
-        bare = await measure_pipeline(rig, options.jobs)
-        print(f"{rig.name}: kiq() {kiq:,.0f}/s, bare pipelined kicks {bare:,.0f}/s", flush=True)
-        for kind in ("test.noop", "test.paid"):
-            batch, accepted = await measure_batch(rig, options.jobs, kind)
-            print(
-                f"  batch of {options.jobs:,} {kind}: {batch:,.0f} jobs/s ({batch / kiq:.1f} times kiq(), "
-                f"{batch / bare:.2f} of bare kicks), accepted within {accepted * 1000:,.0f} ms",
-                flush=True,
-            )
+        print(rig.name)
+        await compare(rig, options.jobs)
 
 
 if __name__ == "__main__":
