@@ -48,3 +48,29 @@ async def test_a_group_counts_live_learns_from_a_retry_and_leads_to_its_jobs(
 async def test_nothing_failed_says_so(visit: Open) -> None:
     page = await visit("/failures", who="eve@example.org")
     await expect(page.get_by_role("heading", name="Nothing has failed")).to_be_visible()
+
+
+async def test_a_whole_group_gets_its_second_chance(
+    visit: Open, submit: Callable[..., dict[str, Any]], flag: Path
+) -> None:
+    for n in range(3):
+        submit("test.form", f"never mind {n}", args={"count": 1})
+        submit("test.fails", f"of a group {n}")
+    page = await visit("/failures")
+    card = page.get_by_role("listitem").filter(has_text="The flag")
+    await expect(card.get_by_role("button", name="Retry")).to_be_visible()
+    flag.touch()
+    await card.get_by_role("button", name="Retry").click()
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("credits")
+    await dialog.get_by_role("button", name="Retry").click()
+    await expect(page.get_by_role("status").filter(has_text="retried in the background")).to_be_visible()
+    await page.goto("/?q=%22of+a+group%22")
+    await expect(page.locator("tr[data-status=completed]")).to_have_count(3)
+
+
+async def test_a_viewer_is_offered_no_retry(visit: Open, submit: Callable[..., dict[str, Any]]) -> None:
+    submit("test.fails", "only looked at")
+    page = await visit("/failures", who="vera@example.org")
+    await expect(page.get_by_role("listitem").filter(has_text="The flag")).to_be_visible()
+    await expect(page.get_by_role("listitem").get_by_role("button")).to_have_count(0)

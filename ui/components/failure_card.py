@@ -1,6 +1,6 @@
 """A group of failures: what went wrong, whether it is going on, and how often another chance has helped."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 from services.failure_groups import FailureGroup
@@ -19,17 +19,13 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True)
-class FailureLinks:
-    """Where a card leads."""
-
-    jobs: str
-
-
 class FailureCard:
     """One group. `show` sets what differs."""
 
-    def __init__(self, group: FailureGroup, links: FailureLinks) -> None:
+    def __init__(
+        self, group: FailureGroup, jobs: str, on_retry: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        """`jobs` is the address of the group's jobs; without `on_retry` there is no button for it."""
         with Tag("li", classes="card failure", data_fingerprint=group.fingerprint) as self.element:
             with Tag("div", classes="what"):
                 with Tag("h2"):
@@ -40,17 +36,23 @@ class FailureCard:
                     Tag("span", group.advice or _ADVICE.get(group.type, ""))
             self._trend = Tag("div", classes="trend", role="img")
             with Tag("div", classes="many"):
-                self._jobs = Tag("a", classes="link", href=links.jobs)
+                self._jobs = Tag("a", classes="link", href=jobs)
                 self._last = Moment(group.last_seen, "ago")
             with Tag("div", classes="odds"):
                 self._bar = Tag("div", classes="barred", aria_hidden="true")
                 self._odds = Tag("span")
+            self._retry = Tag("button", "", "hidden", type="button", data_icon="replay")
+            if on_retry:
+                self._retry.on("click", on_retry, args=[])
+        self._may_retry = on_retry is not None
         self.show(group)
 
     def show(self, group: FailureGroup) -> None:
         """The group as it is now."""
         self._jobs.say(wording.plural(group.jobs, "job"))
         self._last.point(group.last_seen)
+        self._retry.say(f"Retry {wording.number(group.jobs)}…")
+        self._retry.dress("btn retry" if self._may_retry and group.jobs else "hidden")
         self.element.toggle("gone", on=group.jobs == 0)
         day = sum(group.trend)
         self._trend.put(

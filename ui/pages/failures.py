@@ -8,13 +8,17 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services import batch
 from services.access import Actor
+from services.batch import Selection, Trial
 from services.errors import NotFound
 from services.failure_groups import FailureGroup, failure_groups
+from services.vocabulary import UNSUCCESSFUL, BatchAction
 from ui.components import wording
+from ui.components.batch_dialog import BatchDialog, BatchWish
 from ui.components.element import Tag
 from ui.components.empty import Empty
-from ui.components.failure_card import FailureCard, FailureLinks
+from ui.components.failure_card import FailureCard
 from ui.pages.not_found import not_found
 from ui.pages.open_page import OpenPage
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
@@ -76,6 +80,8 @@ class FailuresPage(OpenPage):
             self._list = Tag("ul", classes="failures", aria_label="Failures")
             self._more = Tag("button", "Show more", "hidden", type="button")
             self._empty = Empty()
+            self.dialog = BatchDialog(self._start)
+        self._wanted: Selection | None = None
         self._newer.on("click", self.reload, args=[])
         reload.on("click", self.reload, args=[])
         self._more.on("click", self._show_more, args=[])
@@ -142,13 +148,48 @@ class FailuresPage(OpenPage):
         start = len(self._cards)
         with self._list:
             for group in self._groups[start : start + _PAGE]:
-                self._cards[_key(group)] = FailureCard(group, self._links(group))
+                self._cards[_key(group)] = self._card(group)
         left = len(self._groups) - len(self._cards)
         self._more.say(f"Show more ({left})")
         self._more.dress("btn" if left else "hidden")
 
-    def _links(self, group: FailureGroup) -> FailureLinks:
-        return FailureLinks(jobs=self.visit.link("/", q=f"kind:{group.kind} fingerprint:{group.fingerprint}"))
+    def _card(self, group: FailureGroup) -> FailureCard:
+        async def retry() -> None:
+            await self._ask(_selection(group))
+
+        jobs = self.visit.link("/", q=_search(group))
+        return FailureCard(group, jobs, retry if self.actor.may_change else None)
+
+    # --- a group's second chance --------------------------------------------------------------------------------------
+
+    async def _ask(self, selection: Selection) -> None:
+        async def work(actor: Actor) -> None:
+            seen = await batch.preview(self.visit.desk, actor, selection)
+            self._wanted = selection
+            self.dialog.show(BatchWish(BatchAction.RETRY, str(selection), seen))
+
+        if not self.dialog.is_open:
+            await self.do(work, trouble="What a retry would do cannot be told.")
+
+    async def _start(self, trial: Trial) -> None:
+        selection, self._wanted = self._wanted, None
+        if selection is None:
+            return
+
+        async def work(actor: Actor) -> None:
+            job = await batch.start(self.visit.desk, actor, selection, BatchAction.RETRY, trial)
+            details = self.visit.link(f"/jobs/{job.id}")
+            self.frame.toasts.summary("The group is retried in the background", details)
+
+        await self.do(work, trouble="The group was not retried.")
+
+
+def _search(group: FailureGroup) -> str:
+    return f"kind:{group.kind} fingerprint:{group.fingerprint}"
+
+
+def _selection(group: FailureGroup) -> Selection:
+    return Selection(q=_search(group), status=sorted(UNSUCCESSFUL))
 
 
 def _key(group: FailureGroup) -> Key:
