@@ -31,7 +31,7 @@ from tests.support.desks import a_kind, a_person, open_desk
 
 BATCH = ACTIONS[BatchAction.RETRY].kind
 STEPS = ("fetch", "build")
-BALANCE = 6
+BALANCE = 12
 _FAILED = frozenset({Status.FAILED, Status.TIMEOUT})
 
 
@@ -44,7 +44,7 @@ class _NotYet(Backoff):
 
 POLICIES = {
     "test.priced": RetryPolicy(cost=1),
-    "test.limited": RetryPolicy(limit=2, statuses=_FAILED | {Status.CANCELLED}),
+    "test.limited": RetryPolicy(cost=2, limit=2, statuses=_FAILED | {Status.CANCELLED}),
     "test.again": RetryPolicy(counts=False, statuses=_FAILED | {Status.CANCELLED, Status.COMPLETED}),
     "test.auto": RetryPolicy(
         cost=Price(3, free=1, percent=50), auto=AutoRetry(2, backoff=_NotYet()), rescues=1

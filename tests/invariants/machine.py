@@ -23,13 +23,14 @@ from tests.invariants.bench import (
     some,
 )
 from tests.invariants.checks import check_job
+from tests.invariants.house import BALANCE, STEPS
 from tests.invariants.people import People
 from tests.invariants.workers import Workers
-from tests.invariants.world import Command, Fate, Point, Snapshot, look
+from tests.invariants.world import Command, Fate, Point, Ring, Snapshot, look
 
 HAPPENINGS = (
-    "is retried", "is retried in vain", "is claimed", "breaks", "is cancelled", "is deleted", "has its time",
-    "spends the credits",
+    "is retried", "is retried in vain", "is retried in an outage", "is claimed", "breaks", "is cancelled", "is deleted",
+    "has its time", "its worker's lease ends", "gets a step done", "spends the credits", "earns some",
 )  # fmt: skip
 
 
@@ -92,7 +93,7 @@ class Engine(People, Workers, Batches):
     @rule(
         what=st.sampled_from(("retry", "retry", "walk", "cancel", "start", "delete")), number=some,
         point=st.sampled_from((Point.BEFORE, Point.CHANGE)),
-        meanwhile=st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=4),
+        meanwhile=st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=5),
     )  # fmt: skip
     def is_overtaken(self, what: str, number: int, point: Point, meanwhile: list[str]) -> None:
         """Somebody is held up between looking and doing, and others are quicker: what goes wrong most easily."""
@@ -125,6 +126,8 @@ class Engine(People, Workers, Batches):
         match what:
             case "is retried" | "is retried in vain":
                 self._retry("admin", job_id, None, None, Fate())
+            case "is retried in an outage":
+                self._retry("admin", job_id, None, None, Fate(ring=Ring.REFUSED))
             case "is cancelled":
                 self._cancel("admin", job_id, None, Fate())
             case "is deleted":
@@ -132,8 +135,14 @@ class Engine(People, Workers, Batches):
             case "has its time":
                 self._pass_time(job_id)
                 self.keep_house(fate=Fate())
+            case "its worker's lease ends" if job.status is Status.RUNNING:
+                self._pass_time(job_id)
+            case "gets a step done":
+                self.do_step(worker="bellows", number=0, step=STEPS[0])
             case "spends the credits" if self.model.balance:
                 self.grant(amount=-self.model.balance, fate=Fate())
+            case "earns some":
+                self.grant(amount=BALANCE, fate=Fate())
         if what in {"is claimed", "breaks", "is retried in vain"}:
             claim = Claim(job_id, job.attempt)
             self._claim("bellows", [claim], Fate())
@@ -141,7 +150,7 @@ class Engine(People, Workers, Batches):
                 self._finish("bellows", claim, "breaks", Fate())
 
     @precondition(lambda self: self.model.jobs)
-    @rule(number=some, meanwhile=st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=3))
+    @rule(number=some, meanwhile=st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=6))
     def happens(self, number: int, meanwhile: list[str]) -> None:
         """Several things to one job, one after the other."""
         job_id, _ = self._job(4 * number + 1)
