@@ -30,8 +30,12 @@ from tests.invariants.world import Command, Fate, Point, Ring, Snapshot, look
 
 HAPPENINGS = (
     "is retried", "is retried in vain", "is retried in an outage", "is claimed", "breaks", "is cancelled", "is deleted",
-    "has its time", "its worker's lease ends", "gets a step done", "spends the credits", "earns some",
+    "has its time", "its worker's lease ends", "gets a step done", "is renewed", "spends the credits", "earns some",
 )  # fmt: skip
+
+
+gaps = st.sampled_from((Point.BEFORE, Point.BEFORE, Point.CHANGE))
+meanwhiles = st.just(["is retried in vain"]) | st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=5)
 
 
 class Engine(People, Workers, Batches):
@@ -89,40 +93,66 @@ class Engine(People, Workers, Batches):
         self._settle(command, then, over=self.house.run(command.go_on(crash=crash)))
         self._after_housekeeping(exactly=False)
 
+    # --- somebody is held up between looking and doing, and others are quicker: what goes wrong most easily ------------
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(number=some, point=gaps, meanwhile=meanwhiles)
+    def a_retry_is_overtaken(self, number: int, point: Point, meanwhile: list[str]) -> None:
+        """Others do things to the job that it is about."""
+        job_id, _ = self._job(4 * number + 1, self._retryable)
+        self._retry("operator", job_id, None, None, Fate(point, crash=False))
+        self._goes_on_after(meanwhile, job_id)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(number=some, point=gaps, meanwhile=meanwhiles)
+    def a_batch_is_overtaken(self, number: int, point: Point, meanwhile: list[str]) -> None:
+        """Others do things to one of its jobs, between what a chunk reads and what it changes."""
+        job_id, _ = self._job(4 * number + 1, self._retryable)
+        self.begin_batch(who="operator", chosen=None, fate=Fate())
+        batch = Claim(next(reversed(self.model.jobs)), 1)
+        self._claim("anvil", [batch], Fate())
+        self._walk("anvil", batch, Fate(point, crash=False))
+        self._goes_on_after(meanwhile, job_id)
+
     @precondition(lambda self: self.model.jobs)
     @rule(
-        what=st.sampled_from(("retry", "retry", "walk", "cancel", "start", "delete")), number=some,
-        point=st.sampled_from((Point.BEFORE, Point.CHANGE)),
-        meanwhile=st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=5),
+        what=st.sampled_from(("cancel", "start", "delete", "housekeeping")), number=some, point=gaps,
+        meanwhile=meanwhiles,
     )  # fmt: skip
-    def is_overtaken(self, what: str, number: int, point: Point, meanwhile: list[str]) -> None:
-        """Somebody is held up between looking and doing, and others are quicker: what goes wrong most easily."""
-        held, fate = len(self.held), Fate(point, crash=False)
-        job_id, _ = self._job(
-            number, self._retryable if what in {"retry", "walk"} else lambda job: not job.deleted
-        )
+    def another_is_overtaken(self, what: str, number: int, point: Point, meanwhile: list[str]) -> None:
+        """The same with whatever else is done to a job."""
+        fate = Fate(point, crash=False)
+        job_id, _ = self._job(4 * number + 1)
         match what:
-            case "walk":
-                self.begin_batch(who="operator", chosen=None, fate=Fate())
-                batch = next(reversed(self.model.jobs))
-                self._claim("anvil", [Claim(batch, 1)], Fate())
-                self._walk("anvil", Claim(batch, 1), fate)
-            case "retry":
-                self._retry("operator", job_id, None, None, fate)
             case "cancel":
                 self._cancel("operator", job_id, None, fate)
             case "start":
                 self._start("operator", job_id, fate)
             case "delete":
                 self._delete("operator", job_id, fate)
+            case "housekeeping":
+                self._pass_time(job_id)
+                self.keep_house(fate=fate)
+        self._goes_on_after(meanwhile, job_id)
+
+    def _goes_on_after(self, meanwhile: list[str], job_id: UUID) -> None:
+        last = self.held[-1:]
         for happening in meanwhile:
             self._happens(happening, job_id)
             self.everything_adds_up()
-        while len(self.held) > held:
-            self.go_on(number=held, crash=False)
+        if last and last[0] in self.held:
+            self.go_on(number=self.held.index(last[0]), crash=False)
 
     def _happens(self, what: str, job_id: UUID) -> None:
-        job = self.model.jobs[job_id]
+        self._a_person_acts(what, job_id)
+        self._a_worker_acts(what, job_id)
+        if what == "has its time":
+            self._pass_time(job_id)
+            self.keep_house(fate=Fate())
+        elif what == "its worker's lease ends" and self.model.jobs[job_id].status is Status.RUNNING:
+            self._pass_time(job_id)
+
+    def _a_person_acts(self, what: str, job_id: UUID) -> None:
         match what:
             case "is retried" | "is retried in vain":
                 self._retry("admin", job_id, None, None, Fate())
@@ -132,19 +162,18 @@ class Engine(People, Workers, Batches):
                 self._cancel("admin", job_id, None, Fate())
             case "is deleted":
                 self._delete("admin", job_id, Fate())
-            case "has its time":
-                self._pass_time(job_id)
-                self.keep_house(fate=Fate())
-            case "its worker's lease ends" if job.status is Status.RUNNING:
-                self._pass_time(job_id)
-            case "gets a step done":
-                self.do_step(worker="bellows", number=0, step=STEPS[0])
             case "spends the credits" if self.model.balance:
                 self.grant(amount=-self.model.balance, fate=Fate())
             case "earns some":
                 self.grant(amount=BALANCE, fate=Fate())
+
+    def _a_worker_acts(self, what: str, job_id: UUID) -> None:
+        if what == "is renewed":
+            self.renew_and_tell(worker="bellows", number=0, as_worker="bellows")
+        if what == "gets a step done":
+            self.do_step(worker="bellows", number=0, step=STEPS[0])
         if what in {"is claimed", "breaks", "is retried in vain"}:
-            claim = Claim(job_id, job.attempt)
+            claim = Claim(job_id, self.model.jobs[job_id].attempt)
             self._claim("bellows", [claim], Fate())
             if what != "is claimed" and claim in self.claims["bellows"]:
                 self._finish("bellows", claim, "breaks", Fate())
