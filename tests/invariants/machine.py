@@ -93,7 +93,7 @@ class Engine(People, Workers, Batches):
         self._settle(command, then, over=self.house.run(command.go_on(crash=crash)))
         self._after_housekeeping(exactly=False)
 
-    # --- somebody is held up between looking and doing, and others are quicker: what goes wrong most easily ------------
+    # --- somebody is held up between looking and doing: what goes wrong most easily --------------------------------
 
     @precondition(lambda self: self.model.jobs)
     @rule(number=some, point=gaps, meanwhile=meanwhiles)
