@@ -17,6 +17,7 @@ from tasks.kinds.resume.read import read
 from tasks.kinds.resume.sections import find_sections, language_of
 from tests.support.people_on_paper import Person
 from tests.support.resumes import LAYOUTS, Paper, make_all
+from tests.support.resumes_in_words import WRITTEN, Written
 
 _TODAY = date(2026, 11, 22)
 _THIS_MONTH = 2026 * 12 + 10
@@ -66,6 +67,32 @@ def test_every_field_reaches_its_floor(found: Found, capsys: pytest.CaptureFixtu
         print("\n" + "\n".join(f"  {name:18} {value:.3f}" for name, value in reached.items()))
     below = {name: reached[name] for name, floor in FLOORS.items() if reached[name] < floor}
     assert not below
+
+
+def test_resumes_that_are_written_otherwise_reach_theirs(capsys: pytest.CaptureFixture[str]) -> None:
+    hits: dict[str, list[bool]] = {}
+    for written in WRITTEN:
+        document = Document("docx", None, "", tuple(written.text.split("\n")))
+        profile = offline.analyse(document, find_sections(document.lines), None, _TODAY).profile
+        for name, hit in _hits_in_words(written, profile):
+            hits.setdefault(name, []).append(hit)
+    with capsys.disabled():
+        print("\n" + "\n".join(f"  {name:18} {sum(hit)} of {len(hit)}" for name, hit in hits.items()))
+    assert not {name for name, hit in hits.items() if sum(hit) < 0.85 * len(hit)}
+
+
+def _hits_in_words(written: Written, profile: CandidateProfile) -> Sequence[tuple[str, bool]]:
+    posts = {(post.title, post.organisation) for post in profile.experience}
+    degrees = {(degree.degree, degree.institution) for degree in profile.education}
+    phones = [phone.e164 for phone in profile.phones]
+    return [
+        ("name", profile.name == written.name),
+        ("email", len(profile.emails) == 1),
+        ("phone", phones == ([written.e164] if written.e164 else [])),
+        ("years", abs((profile.years_of_experience or 0) - written.years) <= 0.25),
+        *(("posts", post in posts) for post in written.posts),
+        *(("degrees", degree in degrees) for degree in written.degrees),
+    ]
 
 
 def figures(found: Found) -> dict[str, float]:

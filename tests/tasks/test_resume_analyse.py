@@ -1,6 +1,9 @@
 """`resume.analyse` as people have it: submitted, run by a worker, failed for real reasons, retried, erased."""
 
+import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +18,7 @@ from services import audit, deletion, jobs, submission, uploads
 from services.access import Actor
 from services.database import db_now
 from services.desk import Desk
-from services.errors import Conflict, InputMissing, JobNotFound, NotRetryable, RetryLimitReached
+from services.errors import Conflict, InputMissing, Invalid, JobNotFound, NotRetryable, RetryLimitReached
 from services.kinds import KindRegistry, load_kinds
 from services.models import Artifact, Job
 from services.retry import plan_retry, retry
@@ -135,6 +138,17 @@ class TestARetry:
                 await retry(office.desk, office.me, job.id, version=job.version)
             again = await office.ended(job.id)
         assert (again.status, again.attempt, again.retry_count) == (Status.FAILED, 2, 1)
+
+    async def test_of_two_at_once_one_wins(self, office: Office, tmp_path: Path) -> None:
+        async with a_worker(office.desk.settings):
+            job = await office.ended((await office.submit(resumes.blank_pdf(tmp_path / "a"))).id)
+        both = await asyncio.gather(
+            *(retry(office.desk, office.me, job.id, version=job.version) for _ in range(2)),
+            return_exceptions=True,
+        )
+        assert sorted(type(answer).__name__ for answer in both) == ["Conflict", "Retried"]
+        detail = await jobs.job_detail(office.desk, office.me, job.id)
+        assert (detail.job.retry_count, len(detail.attempts)) == (1, 2)
 
     async def test_has_a_limit_and_needs_its_input(self, office: Office, tmp_path: Path) -> None:
         async with a_worker(office.desk.settings):
@@ -267,3 +281,24 @@ async def _traces(office: Office) -> set[str]:
     if any(path.is_file() for path in folder.rglob("*")):
         found.add("file")
     return found
+
+
+class TestTheKind:
+    def test_is_as_the_settings_want_it(self) -> None:
+        kind = _kinds()[KIND]
+        assert (kind.policy.limit, kind.concurrency, kind.keep_days) == (3, 5, None)
+        assert kind.policy.statuses == {Status.FAILED, Status.TIMEOUT}
+        changed = _kinds(resume_retries=1, resume_days=7)[KIND]
+        assert (changed.policy.limit, changed.keep_days) == (1, 7)
+        assert _kinds()[KIND].policy.limit == 3, "what was declared stays"
+
+    @pytest.mark.parametrize("args", [{}, {"upload_id": "x"}, {"job_description": "y" * 20_001}])
+    def test_refuses_other_arguments(self, args: dict[str, Any]) -> None:
+        with pytest.raises(Invalid):
+            _kinds()[KIND].parse_args({"upload_id": str(UUID(int=1)), "n": 1} | args)
+
+    def test_costs_the_web_process_no_library(self) -> None:
+        heavy = ("pypdfium2", "pypdf", "docx", "lxml", "phonenumbers", "httpx", "tasks.process")
+        code = f"import sys, tasks.kinds.resume_analyse; print([m for m in {heavy} if m in sys.modules])"
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert said.stdout.strip() == "[]"

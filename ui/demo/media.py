@@ -3,17 +3,21 @@
 import subprocess
 from pathlib import Path
 
+from ui.demo.resume import write_resume
+
 _SECONDS = 120
 
 
 def make_media(folder: Path) -> None:
-    """Makes `clip.mp4` (12 s, with a tone) and `damaged.mp4`, where they are not there yet."""
+    """Makes `clip.mp4` (12 s, with a tone), `damaged.mp4` and `resume.docx`, where they are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
-    clip, damaged = folder / "clip.mp4", folder / "damaged.mp4"
+    clip, damaged, resume = folder / "clip.mp4", folder / "damaged.mp4", folder / "resume.docx"
     if not clip.exists():
         _encode(clip)
     if not damaged.exists():
         damaged.write_bytes(b"\x00\x00\x00\x18ftypisom" + b"not a video after all " * 4000)
+    if not resume.exists():
+        write_resume(resume)
 
 
 def _encode(target: Path) -> None:

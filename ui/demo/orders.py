@@ -25,6 +25,7 @@ def orders(server: str) -> Iterator[Order]:
     yield from _webhooks(server)
     yield from _videos()
     yield from _downloads(server)
+    yield from _resumes()
     yield Order("demo.render", "Lighthouse at dusk", {"scene": "lighthouse"})
     # The last is the first in the list, and still runs when somebody looks.
     yield Order("demo.task", "A long one: cancel me", {"seconds": 18, "ending": "good"})
@@ -59,6 +60,12 @@ def _videos() -> Iterator[Order]:
     for preset in ("480p", "audio"):
         yield Order("video.process", f"launch-teaser.mp4 → {preset}", {"preset": preset}, file="clip.mp4")
     yield Order("video.process", "keynote.mov → 480p", {"preset": "480p"}, file="damaged.mp4")
+
+
+def _resumes() -> Iterator[Order]:
+    wanted = "A data engineer with Python, Kafka, Airflow, Terraform and Spark, and at least 5 years of experience."
+    yield Order("resume.analyse", "Ada Sample", {"job_description": wanted}, file="resume.docx")
+    yield Order("resume.analyse", "A resume that is a video", file="damaged.mp4")
 
 
 def _downloads(server: str) -> Iterator[Order]:

@@ -50,9 +50,13 @@ _UK_CODE = re.compile(r"\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b")
 _US_PLACE = re.compile(r"[^\W\d_][^\d,;|•·\t@]{1,40}, [A-Z]{2} \d{5}\b")
 _UK_PLACE = re.compile(r"[^\W\d_][^\d,;|•·\t@]{1,40} [A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b")
 _POSTCODE = re.compile(r"\b(?:[A-Z]{1,2}-)?\d{4,5} +[^\W\d_][^\d,;|•·\t@]{1,40}")
-_CITY_COUNTRY = re.compile(
-    r"(?:^|[|•·\t;])\s*([^\W\d_][\w .'’-]{1,40},\s*(?:[A-Z]{2}(?: \d{5})?|[^\W\d_][\w .-]{2,30}))\s*(?=$|[|•·\t;])"
+_US_STATES = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|"
+    "PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
 )
+_US_CITY = re.compile(rf"[^\W\d_], (?:{_US_STATES})\b")
+_CITY_COUNTRY = re.compile(r"[^\W\d_][\w .'’-]{1,40}, ?(?:[A-Z]{2}|[^\W\d_][\w .-]{2,30})")
+_BESIDE = re.compile(r"\s*[|•·\t;—]\s*|\s+–\s+")
 _FEWEST_DIGITS, _MOST_DIGITS = 8, 15
 
 
@@ -82,7 +86,7 @@ def country_of(lines: Sequence[str], language: str | None) -> str | None:
     for name, country in _COUNTRIES.items():
         if re.search(rf"\b{re.escape(name)}\b", plain):
             return country
-    if _US_STATE.search(text):
+    if _US_STATE.search(text) or _US_CITY.search(text):
         return "US"
     if _UK_CODE.search(text):
         return "GB"
@@ -103,7 +107,8 @@ def find_phones(lines: Sequence[str], country: str | None) -> list[Phone]:
             bare_line, country, leniency=phonenumbers.Leniency.POSSIBLE
         ):
             e164 = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
-            if _FEWEST_DIGITS <= sum(c.isdigit() for c in match.raw_string) <= _MOST_DIGITS:
+            is_long = _FEWEST_DIGITS <= sum(c.isdigit() for c in match.raw_string) <= _MOST_DIGITS
+            if is_long and not find_period(match.raw_string):
                 found.setdefault(e164, Phone(text=match.raw_string.strip(), e164=e164))
         if not country and not found:
             found |= {phone.text: phone for phone in _without_country(bare_line)}
@@ -132,10 +137,8 @@ def find_location(lines: Sequence[str]) -> str | None:
         match = _US_PLACE.search(line) or _UK_PLACE.search(line) or _POSTCODE.search(line)
         if match and not find_period(line):
             return match[0].strip(" ,")
-    for line in lines:
-        if "@" not in line and (match := _CITY_COUNTRY.search(line)):
-            return match[1].strip()
-    return None
+    parts = (part.strip() for line in lines for part in _BESIDE.split(line))
+    return next((part for part in parts if _CITY_COUNTRY.fullmatch(part)), None)
 
 
 def find_name(lines: Sequence[str], headline: str, emails: Sequence[str]) -> tuple[str | None, Confidence]:

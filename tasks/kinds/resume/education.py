@@ -10,10 +10,11 @@ from tasks.kinds.resume.words import folded
 
 _DEGREE = re.compile(
     r"(?:\b(?:bachelor\w*|master\w*|magister|doctor\w*|doktor\w*|promotion|doctorat|doctorado|phd|ph\.d\.?|mba|"
-    r"b\.?\s?sc\.?|m\.?\s?sc\.?|b\.?\s?a\.|m\.?\s?a\.|b\.?\s?eng\.?|m\.?\s?eng\.?|ll\.?m\.?|ll\.?b\.?|ba|ma|bs|ms|beng|meng|"
-    r"associate degree|diploma|degree|certificate|a-levels|gcse|high school diploma|"
+    r"b\.?\s?sc\.?|m\.?\s?sc\.?|msci|b\.s\.|m\.s\.|b\.?\s?a\.|m\.?\s?a\.|b\.?\s?eng\.?|m\.?\s?eng\.?|ll\.?m\.?|ll\.?b\.?|ba|ma|bs|ms|beng|meng|"
+    r"associate degree|diploma|degree|certificate|a-levels|gcses?|high school diploma|"
     r"diplom(?!es)\w*|staatsexamen|abitur|fachabitur|allgemeine hochschulreife|fachhochschulreife|mittlere reife|"
-    r"ausbildung zu[mr]|berufsausbildung|meister|techniker|"
+    r"ausbildung zu[mr]|berufsausbildung|meister|techniker|fachinformatiker\w*|mechatroniker\w*|"
+    r"\w+kaufmann|\w+kauffrau|"
     r"licence|maitrise|diplome|bts|dut|but|baccalaureat|bac|deug|dess|dea|cap|bep|"
     r"licenciatura|licenciad\w|grado|master|bachillerato|ingenieria|ingenier[oa]|diplomatura|tecnico superior|"
     r"formacion profesional|fp)(?![\w])|\bdiplome d'ingenieur)"
@@ -45,6 +46,9 @@ def _education(parts: Sequence[str], period: Period | None) -> Education:
     pieces = _pieces(parts)
     degree = next((piece for piece in pieces if _DEGREE.search(folded(piece))), None)
     school = next((piece for piece in pieces if piece != degree and _SCHOOL.search(folded(piece))), None)
+    if degree is None and school is None:
+        # A section of its own and years are sign enough.
+        degree, school = (*pieces[:2], None, None)[:2]
     rest = [piece for piece in pieces if piece not in (degree, school) and not find_period(piece)]
     if school is None and degree is not None and rest:
         school = rest[0]
@@ -60,8 +64,8 @@ def _pieces(parts: Sequence[str]) -> list[str]:
     pieces = []
     for part in parts:
         plain = folded(part)
-        if _DEGREE.search(plain) and _SCHOOL.search(plain):
-            pieces += [piece.strip() for piece in re.split(r",|: ", part) if piece.strip()]
+        if _DEGREE.search(plain) and (_SCHOOL.search(plain) or len(parts) == 1):
+            pieces += [piece.strip() for piece in re.split(r",\s|: |(?<=\w{4})\. ", part) if piece.strip()]
         else:
             pieces.append(part)
     return pieces

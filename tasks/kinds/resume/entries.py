@@ -46,8 +46,10 @@ def find_entries(lines: Sequence[str], *, singles: bool = False) -> list[Entry]:
         heads += [own] if own else []
         below = _below(lines, index, stop - above if stop < len(lines) else stop)
         parts = _parts(heads)
+        # "Engineer, ACME (2019)" is whole, although nothing but a comma says so.
+        is_whole = own.count(", ") > 0 and not own.endswith(",")
         for line in below:
-            if len(parts) >= 2:
+            if len(parts) >= 2 or is_whole:
                 break
             parts += _parts([line])
         entries.append(Entry(period, tuple(parts)))

@@ -17,7 +17,7 @@ _TITLE_SIGNS = re.compile(
     r"\w*entwickler|\w*ingenieur|\w*leiter|\w*berater|\w*kauf(?:mann|frau)|sachbearbeiter|praktikant|\w*praktikum|"
     r"werkstudent|mitarbeiter|\w*referent|\w*pfleger|\w*schwester|lehrer|\w*lehrerin|\w*halter|\w*techniker|assistent|"
     r"\w*forscher|redakteur|auszubildende|verkaufer|disponent|"
-    r"ingenieur|developpeu|chef d|chef de|responsable|charge|directeur|directrice|technicien|conseill|comptable|"
+    r"ingenieur|developpeu|cheff?e? d|responsable|charge|directeur|directrice|technicien|conseill|comptable|"
     r"stagiaire|\bstage\b|infirmi|enseignant|professeur|assistante|redact|vendeu|chercheu|alternant|acheteu|"
     r"ingenier|desarrollador|jefe|jefa|gerente|analista|consultor|tecnico|tecnica|enfermer|profesor|contable|"
     r"becari|practicas|auxiliar|administrativ|redactor|vendedor|investigador|director|asistente|comercial)"
@@ -89,6 +89,6 @@ def _weight(part: str) -> int:
 
 
 def _without_place(organisation: str) -> str:
-    name, mark, place = organisation.partition(",")
+    name, mark, place = re.sub(r"\s*\([^()]*\)?$", "", organisation).partition(",")
     keep = not mark or re.match(r"\s*(?:inc|llc|ltd|s\.|sl|sa)\b", place, re.IGNORECASE)
-    return organisation if keep else name.strip()
+    return (name + mark + place if keep else name).strip()

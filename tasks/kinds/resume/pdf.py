@@ -9,7 +9,7 @@ from tasks.kinds.resume.layout import Piece, lines_of
 from tasks.kinds.resume.unreadable import Unreadable
 
 MAX_PAGES = 50
-MAX_CHARS = 200_000
+MAX_CHARS = 100_000
 # Fewer letters than this on all pages together are a stamp on a picture, not a resume.
 _FEWEST_LETTERS = 20
 _SPACE_GAP, _PIECE_GAP = 0.15, 1.0

@@ -19,7 +19,8 @@ _HEADINGS = {
     ),
     "experience": (
         "experience, work experience, professional experience, employment, employment history, work history, career,"
-        " career history, relevant experience, professional background, positions held, industry experience,"
+        " career history, work, jobs, relevant experience, professional background,"
+        " positions held, industry experience,"
         " berufserfahrung, beruflicher werdegang, werdegang, berufspraxis, praktische erfahrung, arbeitserfahrung,"
         " berufliche erfahrung, beruflicher hintergrund, berufliche stationen, praxiserfahrung, berufstätigkeit,"
         " expérience, expériences, expérience professionnelle, expériences professionnelles,"

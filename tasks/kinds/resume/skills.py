@@ -12,6 +12,8 @@ _FILE = Path(__file__).with_name("skills.txt")
 _REMARK = re.compile(r"\s*\([^)]*\)$")
 _ITEM = re.compile(r"[,;|•·\t/]|\s[–—-]\s|\n")
 _LONGEST_ITEM = 40
+# In words.
+_AT_ONCE, _LONGEST_NAME = 1000, 6
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,13 @@ class Vocabulary:
 
     def in_text(self, text: str) -> list[str]:
         """The skills that a text names, in the order of their first mention."""
-        found = (self.anywhere[match[1]] for match in self.pattern.finditer(folded(text)))
-        return list(dict.fromkeys(found))
+        found: dict[str, None] = {}
+        words = folded(text).split(" ")
+        # Some at a time: a search holds the interpreter, and with it the worker's loop, until it ends.
+        for start in range(0, len(words), _AT_ONCE):
+            piece = " ".join(words[max(0, start - _LONGEST_NAME) : start + _AT_ONCE])
+            found |= dict.fromkeys(self.anywhere[match[1]] for match in self.pattern.finditer(piece))
+        return list(found)
 
     def in_list(self, lines: Sequence[str]) -> list[str]:
         """The skills that are items of a list by names that are common words elsewhere."""

@@ -11,7 +11,7 @@ from tasks.kinds.resume.unreadable import Unreadable
 _MAX_ENTRIES = 3_000
 _MAX_PART = 24 * 2**20
 _MAX_WHOLE = 120 * 2**20
-MAX_CHARS = 200_000
+MAX_CHARS = 100_000
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _LARGE_HALF_POINTS = 30
