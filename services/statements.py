@@ -239,6 +239,7 @@ def statements(*, is_sqlite: bool) -> Statements:
                     args_before = NULL, upload_before = NULL
                 FROM {ids} WHERE attempt.job_id = v.id"""
             ),
+            _text(f"UPDATE audit_entry SET data = '{{}}' WHERE job_id IN (SELECT v.id FROM {ids})"),
         ),
         charge=_text(
             f"""INSERT INTO credit_entry

@@ -20,6 +20,7 @@ from services.database import db_now
 from services.desk import Desk
 from services.errors import Conflict, InputMissing, Invalid, JobNotFound, NotRetryable, RetryLimitReached
 from services.kinds import KindRegistry, load_kinds
+from services.lifecycle import Candidate
 from services.models import Artifact, Job
 from services.retry import plan_retry, retry
 from services.settings import Settings, load_settings
@@ -247,6 +248,21 @@ class TestErasing:
         await jobs.cancel(office.desk, office.me, other.id)
         await deletion.delete(office.desk, office.me, other.id)
         assert await _traces(office) == set()
+
+    async def test_takes_the_words_out_of_the_audit_log(self, office: Office, tmp_path: Path) -> None:
+        one, other = [await self.analysed(office, tmp_path) for _ in range(2)]
+        async with office.desk.db.write() as session:
+            for job in (one, other):
+                audit.record(
+                    session, office.me, "job.retry", job.id, attempt=2, after="Amelia Thornquist.pdf is gone"
+                )
+        await deletion.delete(office.desk, office.me, one.id)
+        async with office.desk.db.write() as session:
+            chosen = Candidate(other.id, other.version, other.status, None, counts=False, cost=0)
+            assert list(await deletion.delete_many(session, [chosen])) == [other.id]
+        assert await _traces(office) == {"upload", "file"}, "a batch leaves the upload to be pruned"
+        entries, _ = await audit.entries(office.desk, office.me)
+        assert [entry.data for entry in entries if entry.action == "job.retry"] == [{}, {"attempt": 2}]
 
     async def test_happens_by_itself_when_it_was_kept_long_enough(
         self, office: Office, tmp_path: Path

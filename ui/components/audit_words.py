@@ -14,6 +14,7 @@ _VERBS = {
     "job.start_now": "started a job before its time",
     "job.stop_retrying": "stopped a waiting retry",
     "job.delete": "deleted a job",
+    "job.erase": "erased a job that was kept long enough",
     "batch.retry": "started a batch of retries",
     "retries.off": "switched retries off",
     "retries.on": "switched retries on again",

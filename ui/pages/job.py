@@ -243,7 +243,9 @@ class JobPage(OpenPage):
             case "resume" if view.actions.resume:
                 await self._resume(view)
             case "delete" if view.actions.delete:
-                text = f"“{view.title}” and its files are removed. Its credits stay in the ledger."
+                text = (
+                    f"“{view.title}” is removed with its files and its input. Its credits stay in the ledger."
+                )
                 self.confirm.ask(
                     Question("Delete this job?", text, "Delete job", icon="delete"), self._delete
                 )
