@@ -126,11 +126,20 @@ async def _download(job: RunContext, engine: YtDlp) -> None:
 
 
 def _words(fetched: Fetched) -> str:
-    """`Downloading 12 MB of 40 MB, 3.1 MB/s, 9 s left`."""
-    of = f" of {human_size(fetched.total)}" if fetched.total else ""
-    speed = f", {human_size(fetched.speed)}/s" if fetched.speed else ""
-    left = f", {fetched.left:.0f} s left" if fetched.left else ""
-    return f"Downloading {human_size(fetched.done)}{of}{speed}{left}"
+    """`3.1 MB/s, 9 s left`: short enough for a row."""
+    if not fetched.speed:
+        return "Downloading"
+    speed = f"{human_size(fetched.speed)}/s"
+    if fetched.left:
+        return f"{speed}, {_span(fetched.left)} left"
+    return speed if fetched.total else f"{human_size(fetched.done)}, {speed}"
+
+
+def _span(seconds: float) -> str:
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= unit * 1.5:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"
 
 
 async def _store(job: RunContext, folder: Path, info: dict[str, Any]) -> dict[str, Any]:

@@ -121,6 +121,9 @@ class TestEndings:
         with pytest.raises(asyncio.CancelledError):
             await run
         await eventually(lambda: is_gone(pid), SOON)
+        await eventually(
+            lambda: len(asyncio.all_tasks()) == 1, SOON, expect="what reaps it has ended as well"
+        )
 
     async def test_what_it_started_goes_with_it(self, tmp_path: Path) -> None:
         note = tmp_path / "pid"

@@ -187,6 +187,15 @@ class TestWhatIsFound:
         hls = await archivist.run(f"{file_server.url}/talk.m3u8")
         assert hls.status is Status.COMPLETED, hls.error
         assert list(await archivist.files(hls)) == ["talk.mp4"]
+        (folder / "poster.jpg").write_bytes((folder / "talk.mp4").read_bytes()[:100])
+        (folder / "talk.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n")
+        track = "<track kind=subtitles srclang=en src=talk.vtt>"
+        (folder / "rich.html").write_text(
+            f"<title>All</title><video src='talk.mp4' poster='poster.jpg'>{track}</video>"
+        )
+        rich = await archivist.run(f"{file_server.url}/rich.html", thumbnail=True, subtitles=True)
+        assert rich.status is Status.COMPLETED, rich.error
+        assert list(await archivist.files(rich)) == ["All.en.vtt", "All.jpg", "All.mp4"]
         sound = await archivist.run(f"{file_server.url}/talk.mp4", format="audio")
         assert sound.status is Status.COMPLETED, sound.error
         assert list(await archivist.files(sound)) == ["talk.mp3"]
@@ -262,7 +271,7 @@ class TestFailing:
         job = await archivist.submit(file_server.on("/long.mp4", Trickling(body, 500_000)))
 
         async def is_under_way() -> bool:
-            return "MB" in ((await archivist.job(job.id)).step or "")
+            return "/s, " in ((await archivist.job(job.id)).step or "")
 
         await eventually(is_under_way, 60, expect="it downloads, and says how fast")
         assert _engines()

@@ -53,7 +53,8 @@ def step_views(names: Sequence[str], steps: Sequence[Step], status: Status) -> l
 def _step_view(number: int, name: str, step: Step | None, status: Status) -> StepView:
     title = name.replace("_", " ").capitalize()
     if step is None:
-        words = "not reached" if status in TERMINAL else "waiting"
+        over = "not needed" if status is Status.COMPLETED else "not reached"
+        words = over if status in TERMINAL else "waiting"
         return StepView(number, title, "", "schedule", words)
     took = wording.span(step.started_at, step.finished_at)
     kept = " · checkpoint kept" if step.result is not None else ""

@@ -6,6 +6,8 @@ from ui.components import wording
 from ui.components.element import Tag
 
 _NONE = {None, "none"}
+# How yt-dlp calls what it finds on pages that it does not know.
+_ANY_PAGE = {"Generic", "HTML5MediaEmbed"}
 _DESCRIPTION_SHOWN = 600
 
 
@@ -14,7 +16,7 @@ def draw_media(result: dict[str, Any]) -> None:
     Tag("h2", "Video")
     Tag("p", str(result.get("title") or "Without a title"), "media-title")
     if result.get("archived"):
-        Tag("p", "Already in the archive: nothing was downloaded.", "muted", data_icon="inventory_2")
+        Tag("p", "Already in the archive: nothing was downloaded.", "media-note", data_icon="inventory_2")
     with Tag("dl", classes="facts left"):
         for name, value in _facts(result):
             Tag("dt", name)
@@ -34,7 +36,7 @@ def _facts(result: dict[str, Any]) -> list[tuple[str, str]]:
         "Length": wording.duration(result["duration"]) if result.get("duration") else None,
         "Published": f"{day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 else None,
         "Views": wording.number(result["view_count"]) if result.get("view_count") else None,
-        "Site": result.get("extractor"),
+        "Site": result.get("extractor") if result.get("extractor") not in _ANY_PAGE else None,
         "Address": result.get("webpage_url"),
         "Size": wording.size(result["size"]) if result.get("size") else None,
     }

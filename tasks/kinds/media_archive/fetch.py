@@ -178,7 +178,8 @@ class _Log:
     info = debug
 
     def warning(self, words: str) -> None:
-        _tell(warning=str(words)[:500])
+        if not words.startswith("[generic]"):  # that it takes any page for what it is
+            _tell(warning=str(words)[:500])
 
     def error(self, words: str) -> None:
         pass
