@@ -119,7 +119,6 @@ class YtDlp:
                 "MULLIGAN_ORDER": json.dumps(await self._order(do)),
                 "YTDLP_NO_PLUGINS": "1",
                 "HOME": str(self.workdir),
-                "PYTHONDONTWRITEBYTECODE": "1",
             },
         )
         if told:
