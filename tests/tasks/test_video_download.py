@@ -27,6 +27,7 @@ from tests.support.media import ffmpeg, good_clip, silent_clip
 from tests.support.waiting import eventually
 from tests.support.workers import a_worker
 
+one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 DOWNLOAD, METADATA = "video.download", "video.metadata"
 
 
@@ -56,6 +57,11 @@ class Archivist:
 
     async def run(self, url: str, kind: str = DOWNLOAD, **args: Any) -> Job:
         return await self.settled(await self.submit(url, kind, **args))
+
+    async def run_all(self, *orders: dict[str, Any]) -> list[Job]:
+        """Several at a time."""
+        submitted = [await self.submit(**order) for order in orders]
+        return [await self.settled(job) for job in submitted]
 
     async def again(self, job: Job) -> Job:
         await retry(self.desk, self.me, job.id)
@@ -98,9 +104,6 @@ async def archivist(database_url: str, redis_url: str, tmp_path: Path) -> AsyncI
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return silent_clip(tmp_path_factory.mktemp("clip") / "clip.mp4").read_bytes()
-
-
-one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 class TestArchive:
@@ -148,6 +151,7 @@ class TestArchive:
         await deletion.delete(archivist.desk, archivist.me, small.id)
         await eventually(lambda: self._purged(archivist), expect="nothing is left in storage")
 
+    @one_database
     async def test_what_was_lost_in_storage_is_downloaded_again(
         self, archivist: Archivist, file_server: FileServer, clip: bytes
     ) -> None:
@@ -180,25 +184,30 @@ class TestWhatIsFound:
         ffmpeg("-i", folder / "talk.mp4", "-c", "copy", "-f", "hls", "-hls_time", "1", folder / "talk.m3u8")
         (folder / "text.html").write_text("<title>Nothing</title><p>No video.</p>")
 
-        page = await archivist.run(f"{file_server.url}/page.html")
-        assert page.status is Status.COMPLETED, page.error
-        assert (page.result or {})["title"] == "A talk"
-        assert list(await archivist.files(page)) == ["A talk.mp4"]
-        hls = await archivist.run(f"{file_server.url}/talk.m3u8")
-        assert hls.status is Status.COMPLETED, hls.error
-        assert list(await archivist.files(hls)) == ["talk.mp4"]
         (folder / "poster.jpg").write_bytes((folder / "talk.mp4").read_bytes()[:100])
         (folder / "talk.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n")
         track = "<track kind=subtitles srclang=en src=talk.vtt>"
         (folder / "rich.html").write_text(
             f"<title>All</title><video src='talk.mp4' poster='poster.jpg'>{track}</video>"
         )
-        rich = await archivist.run(f"{file_server.url}/rich.html", thumbnail=True, subtitles=True)
-        assert rich.status is Status.COMPLETED, rich.error
-        assert list(await archivist.files(rich)) == ["All.en.vtt", "All.jpg", "All.mp4"]
-        sound = await archivist.run(f"{file_server.url}/talk.mp4", format="audio")
-        assert sound.status is Status.COMPLETED, sound.error
-        assert list(await archivist.files(sound)) == ["talk.mp3"]
+        page, hls, rich, sound, nothing = await archivist.run_all(
+            {"url": f"{file_server.url}/page.html"},
+            {"url": f"{file_server.url}/talk.m3u8"},
+            {"url": f"{file_server.url}/rich.html", "thumbnail": True, "subtitles": True},
+            {"url": f"{file_server.url}/talk.mp4", "format": "audio"},
+            {"url": f"{file_server.url}/text.html"},
+        )
+        for job, files in (
+            (page, ["A talk.mp4"]),
+            (hls, ["talk.mp4"]),
+            (rich, ["All.en.vtt", "All.jpg", "All.mp4"]),
+            (sound, ["talk.mp3"]),
+        ):
+            assert job.status is Status.COMPLETED, job.error
+            assert list(await archivist.files(job)) == files
+        assert (page.result or {})["title"] == "A talk"
+        assert (nothing.status, nothing.failure_type) == (Status.FAILED, FailureType.PERMANENT)
+        assert nothing.error == "There is no media at this address that can be downloaded"
 
         before = len(file_server.received)
         facts = await archivist.run(f"{file_server.url}/page.html", METADATA)
@@ -210,10 +219,6 @@ class TestWhatIsFound:
         again = await archivist.again(facts)
         assert (again.status, again.result) == (Status.COMPLETED, facts.result)
         assert len(file_server.received) > before + 1
-
-        nothing = await archivist.run(f"{file_server.url}/text.html")
-        assert (nothing.status, nothing.failure_type) == (Status.FAILED, FailureType.PERMANENT)
-        assert nothing.error == "There is no media at this address that can be downloaded"
 
     async def test_titles_are_no_paths(
         self, archivist: Archivist, file_server: FileServer, clip: bytes
@@ -230,19 +235,21 @@ class TestWhatIsFound:
 @one_database
 class TestFailing:
     async def test_each_refusal_is_told_in_words(self, archivist: Archivist, file_server: FileServer) -> None:
-        for status, words, failure_type in (
+        expected = (
             (404, "no longer there", FailureType.PERMANENT),
             (403, "refuses the download", FailureType.PERMANENT),
             (429, "wants fewer requests", FailureType.TRANSIENT),
             (500, "trouble of its own", FailureType.TRANSIENT),
-        ):
-            job = await archivist.run(file_server.on(f"/{status}.mp4", failing(status)))
+        )
+        jobs_ = await archivist.run_all(
+            *({"url": file_server.on(f"/{status}.mp4", failing(status))} for status, _, _ in expected)
+        )
+        for job, (_, words, failure_type) in zip(jobs_, expected, strict=True):
             assert words in (job.error or ""), job.error
             assert job.failure_type is failure_type
             assert job.advice
-            assert job.status is (
-                Status.SCHEDULED if failure_type is FailureType.TRANSIENT else Status.FAILED
-            )
+            waits = failure_type is FailureType.TRANSIENT
+            assert job.status is (Status.SCHEDULED if waits else Status.FAILED)
 
     async def test_a_missing_video_that_comes_back_is_retried(
         self, archivist: Archivist, file_server: FileServer, clip: bytes
