@@ -35,7 +35,8 @@ HAPPENINGS = (
 
 
 gaps = st.sampled_from((Point.BEFORE, Point.BEFORE, Point.CHANGE))
-meanwhiles = st.just(["is retried in vain"]) | st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=5)
+quick = st.sampled_from((["is retried in vain"], ["is claimed"], ["is renewed"]))
+meanwhiles = quick | st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=5)
 
 
 class Engine(People, Workers, Batches):
@@ -96,11 +97,12 @@ class Engine(People, Workers, Batches):
     # --- somebody is held up between looking and doing: what goes wrong most easily --------------------------------
 
     @precondition(lambda self: self.model.jobs)
-    @rule(number=some, point=gaps, meanwhile=meanwhiles)
+    @rule(number=some, point=gaps | st.just(Point.RING), meanwhile=meanwhiles)
     def a_retry_is_overtaken(self, number: int, point: Point, meanwhile: list[str]) -> None:
-        """Others do things to the job that it is about."""
+        """Others do things to the job that it is about; also before the queue refuses it, so that it is taken back."""
         job_id, _ = self._job(4 * number + 1, self._retryable)
-        self._retry("operator", job_id, None, None, Fate(point, crash=False))
+        ring = Ring.REFUSED if point is Point.RING else Ring.KEPT
+        self._retry("operator", job_id, None, None, Fate(point, crash=False, ring=ring))
         self._goes_on_after(meanwhile, job_id)
 
     @precondition(lambda self: self.model.jobs)
@@ -131,6 +133,7 @@ class Engine(People, Workers, Batches):
             case "delete":
                 self._delete("operator", job_id, fate)
             case "housekeeping":
+                self._happens("is claimed", job_id)
                 self._pass_time(job_id)
                 self.keep_house(fate=fate)
         self._goes_on_after(meanwhile, job_id)
