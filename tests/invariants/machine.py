@@ -138,8 +138,45 @@ class Engine(People, Workers, Batches):
                 self.keep_house(fate=fate)
         self._goes_on_after(meanwhile, job_id)
 
+    @precondition(lambda self: self.model.jobs)
+    @rule(number=some, meanwhile=st.sampled_from(("is claimed", "breaks", "is cancelled")))
+    def is_taken_back_too_late(self, number: int, meanwhile: str) -> None:
+        """The queue refuses a retry's doorbell, and yet somebody has heard of it."""
+        job_id, _ = self._job(4 * number + 1, self._retryable)
+        fate = Fate(Point.RING, crash=False, ring=Ring.REFUSED)
+        self._retry("operator", job_id, None, None, fate)
+        self._goes_on_after([meanwhile], job_id)
+
+    @rule(then=st.sampled_from(("is renewed", "breaks", "is cancelled")), wished=st.booleans())
+    def a_lease_ends(self, then: str, *, wished: bool) -> None:
+        """Housekeeping finds a lost worker, and before it acts the worker, or somebody else, does."""
+        self.submit(who="owner", kind="test.auto", later=False, fate=Fate())
+        job_id = next(reversed(self.model.jobs))
+        for happening in ("is claimed", *(("is cancelled",) if wished else ())):
+            self._happens(happening, job_id)
+            self.everything_adds_up()
+        self._pass_time(job_id)
+        self.keep_house(fate=Fate(Point.BEFORE, crash=False))
+        self._goes_on_after([then], job_id)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(costly=st.booleans())
+    def a_batch_is_walked_twice(self, *, costly: bool) -> None:
+        """Two walk the same chunk at once; perhaps there was little to spend when the batch began."""
+        if costly and self.model.balance > 1:
+            self.grant(amount=1 - self.model.balance, fate=Fate())
+        self.begin_batch(who="operator", chosen=None, fate=Fate())
+        batch = Claim(next(reversed(self.model.jobs)), 1)
+        self._claim("anvil", [batch], Fate())
+        self.everything_adds_up()
+        self._walk("anvil", batch, Fate(Point.BEFORE, crash=False))
+        self.grant(amount=BALANCE, fate=Fate())
+        self._walk("anvil", batch, Fate())
+        self.everything_adds_up()
+        self._goes_on_after([], batch.job_id)
+
     def _goes_on_after(self, meanwhile: list[str], job_id: UUID) -> None:
-        last = self.held[-1:]
+        last = self.held[-1:]  # what has just been held up, unless it was refused before it came so far
         for happening in meanwhile:
             self._happens(happening, job_id)
             self.everything_adds_up()
