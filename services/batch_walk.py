@@ -67,7 +67,7 @@ async def write_chunk(desk: Desk, batch: Batch, chunk: Chunk, held: Claim, worke
     leave_out(chunk, ready.against)
 
     async def work(session: AsyncSession, *, hold: bool = False) -> Advance:
-        if not await lifecycle.is_held(session, held, worker):
+        if not await lifecycle.is_held(session, held, worker) or await _is_overtaken(session, batch):
             raise NotHeld
         return await _commit(desk, session, batch, chunk, ready, hold=hold)
 
@@ -105,6 +105,12 @@ async def _commit(
     if skips:
         await _note(session, batch, skips)
     return Advance(await _advance(session, batch, chunk, done, skips), done)
+
+
+async def _is_overtaken(session: AsyncSession, batch: Batch) -> bool:
+    """Whether this chunk is done already: else its skips would be refused before the batch is found to be further on."""
+    query = sa.select(col(Batch.chunks)).where(col(Batch.job_id) == batch.job_id)
+    return (await session.scalars(query)).one() != batch.chunks
 
 
 async def _balance(session: AsyncSession, actor: Actor, *, hold: bool) -> int:
