@@ -108,7 +108,7 @@ async def _commit(
 
 
 async def _is_overtaken(session: AsyncSession, batch: Batch) -> bool:
-    """Whether this chunk is done already: else its skips would be refused before the batch is found to be further on."""
+    """Whether the batch is beyond this chunk: its skips would be refused before `_advance` finds out."""
     query = sa.select(col(Batch.chunks)).where(col(Batch.job_id) == batch.job_id)
     return (await session.scalars(query)).one() != batch.chunks
 
