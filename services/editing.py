@@ -22,9 +22,11 @@ async def edit(
     """The job's arguments replaced by these; None where they are the same.
 
     Raises:
-        Invalid: they do not fit the kind, or something hidden stands where it did not stand.
+        Invalid: they do not fit the kind, something hidden stands where it did not stand, or Mulligan made the job.
         NotFound: the upload that they name is not there, or not the actor's to see.
     """
+    if job.kind.startswith("system."):
+        raise Invalid("system.* jobs are made by Mulligan itself: they go on as they were asked for.")
     require_storable(args)
     parsed = kind.parse_args(restore_hidden(kind, job.args, args))
     stored = kind.dump_args(parsed)

@@ -48,6 +48,8 @@ class Actions:
     """What an actor may do with a job now: what every button and the API's `can` ask."""
 
     retry: bool
+    edit: bool
+    """Retry with other arguments."""
     cancel: bool
     delete: bool
     download: bool
@@ -62,16 +64,16 @@ class Actions:
 def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
     """The one predicate of each action. The services enforce the same, with the reason."""
     kind = desk.kinds.get(job.kind)
+    retry = actor.may_change and kind is not None and kind.policy.allows(job)
+    ours = job.kind.startswith("system.")
     return Actions(
-        retry=actor.may_change and kind is not None and kind.policy.allows(job),
+        retry=retry,
+        edit=retry and not ours,
         cancel=actor.may_change and job.status in ACTIVE and job.cancel_requested_at is None,
         delete=actor.may_change and job.status in TERMINAL,
         download=job.output_attempt is not None and job.status is Status.COMPLETED,
         start=actor.may_change and job.status is Status.SCHEDULED,
-        copy=actor.may_change
-        and kind is not None
-        and job.status in TERMINAL
-        and not job.kind.startswith("system."),
+        copy=actor.may_change and kind is not None and job.status in TERMINAL and not ours,
         pause=_may_pause(actor, job, kind) and job.paused_at is None,
         resume=_may_pause(actor, job, kind) and job.paused_at is not None,
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -40,11 +41,10 @@ async def switch_off(desk: Desk, actor: Actor, kind: str | None = None, reason: 
         _ = desk.kinds[kind]
 
     async def work(session: AsyncSession) -> Switch:
-        await _delete(session, actor, kind or _ALL)
         switch = Switch(
             workspace_id=actor.workspace_id, name=RETRIES, kind=kind or _ALL, reason=reason, by=actor.name
         )
-        session.add(switch)
+        await _put(session, switch)
         audit.record(session, actor, "retries.off", kind=kind, reason=reason)
         return switch
 
@@ -115,6 +115,18 @@ async def require_on(session: AsyncSession, job: Job) -> None:
     """Raises RetriesDisabled where retries of such a job are switched off."""
     if switch := await off(session, job.workspace_id, job.kind):
         raise disabled(switch)
+
+
+async def _put(session: AsyncSession, switch: Switch) -> None:
+    """In one statement: of two people at once, each may be the second."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    anew = {"reason": switch.reason, "by": switch.by, "at": switch.at}
+    values = {"workspace_id": switch.workspace_id, "name": switch.name, "kind": switch.kind, **anew}
+    await session.execute(
+        insert(Switch)
+        .values(values)
+        .on_conflict_do_update(index_elements=["workspace_id", "name", "kind"], set_=anew)
+    )
 
 
 async def _delete(session: AsyncSession, actor: Actor, kind: str) -> bool:

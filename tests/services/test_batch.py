@@ -21,9 +21,10 @@ from services.database import Database
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, MulliganError, RetriesDisabled
 from services.ids import new_id
+from services.jobs import actions, get_job
 from services.models import Attempt, AuditEntry, Batch, BatchSkip, Job, Membership
 from services.policy import Check, CheckResult, RetryPolicy
-from services.retry import retry
+from services.retry import Wish, retry
 from services.vocabulary import BatchAction, Role, Status, Trigger
 from tests.support.batches import claim_batch, ended_jobs, money, new_attempts, walk, walk_on
 from tests.support.desks import a_kind, a_person, open_desk
@@ -402,3 +403,17 @@ async def test_deleting_a_batch_deletes_its_reasons(desk: Desk) -> None:
         )
     await deletion.delete(desk, dana, batch.id)
     assert await reasons(desk, done) == {}
+
+
+async def test_a_batch_goes_on_as_it_was_asked_for(desk: Desk) -> None:
+    dana = await a_person(desk, credits=5)
+    ids = await ended_jobs(desk, dana, 2)
+    asked = Selection(ids=ids[:1])
+    (batch_id,) = await ended_jobs(
+        desk, dana, 1, KIND, args=asked.model_dump(mode="json", exclude_defaults=True)
+    )
+    may = actions(desk, dana, await get_job(desk, dana, batch_id))
+    assert (may.retry, may.edit, may.copy) == (True, False, False)
+    with pytest.raises(Invalid, match="made by Mulligan itself"):
+        await retry(desk, dana, batch_id, wish=Wish(args={"ids": [str(ids[1])]}))
+    assert (await retry(desk, dana, batch_id)).job.args == {"ids": [str(ids[0])]}

@@ -1,5 +1,6 @@
 """Who is next, why a job waits, what an operator switches off, and jobs that stay queued; on both databases."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,17 @@ class TestSwitches:
         assert (await retry(desk, me, job.id)).job.status is Status.QUEUED
         said = [entry.action for entry in (await audit.entries(desk, me))[0]]
         assert [word for word in said if word.startswith("retries")] == ["retries.on", "retries.off"]
+
+    async def test_two_at_once_and_twice_the_same_do_no_harm(self, desk: Desk) -> None:
+        me = await a_person(desk, Role.OPERATOR)
+        for _ in range(4):
+            await asyncio.gather(*(switches.switch_off(desk, me, None, f"{n}") for n in range(6)))
+            (off,) = await switches.list_switches(desk, me)
+            assert await switches.switch_on(desk, me)
+        assert off.by == me.name
+        await switches.switch_off(desk, me, None, "storage moves")
+        await switches.switch_off(desk, me, None, "and is not there yet")
+        assert [one.reason for one in await switches.list_switches(desk, me)] == ["and is not there yet"]
 
     async def test_nothing_is_retried_by_itself_and_what_waits_waits_on(self, desk: Desk) -> None:
         me = await a_person(desk, Role.OPERATOR)

@@ -1,29 +1,38 @@
 """What components make of their data, without a browser."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from nicegui import Client
+from nicegui.page import page
 from pydantic import BaseModel, Field, SecretStr
 
+import services
 from services.ids import new_id
 from services.jobs import Actions
 from services.models import Attempt, Job, Step
 from services.policy import RetryPolicy
-from services.vocabulary import Status, StepStatus, Trigger
+from services.vocabulary import BatchAction, Status, StepStatus, Trigger
 from tests.support.desks import a_kind
 from ui.components import wording
+from ui.components.answer import _indented as indented
 from ui.components.args_schema import Shape, arg_fields
+from ui.components.audit_words import _VERBS as AUDIT_VERBS
 from ui.components.job_story import step_views, timeline
 from ui.components.job_view import JobView, job_view
+from ui.components.when_field import WhenField
 from ui.theme import STATUS_LOOKS, STYLESHEET
 from ui.theme.tokens import DARK, LIGHT
 
 NOW = datetime(2026, 11, 22, 4, 18, tzinfo=UTC)
 NOTHING = Actions(
     retry=False,
+    edit=False,
     cancel=False,
     delete=False,
     download=False,
@@ -183,6 +192,43 @@ class TestForm:
         fields = arg_fields(Args.model_json_schema(), "upload_id")
         assert [field.name for field in fields][:3] == ["upload_id", "size", "count"]
         assert [field.in_front for field in fields] == [True] * 3 + [False] * 6
+
+
+class TestAnswer:
+    """What a receiver says in its kilobyte is a stranger's text."""
+
+    def test_json_is_indented(self) -> None:
+        assert indented('{"a":1}') == '{\n  "a": 1\n}'
+
+    @pytest.mark.parametrize(
+        "body", ["[" * 1024, "[" * 512 + "]" * 512, '{"a":' * 170 + "1" + "}" * 170, "plain"]
+    )
+    def test_brackets_neither_break_the_page_nor_fill_it(self, body: str) -> None:
+        assert indented(body) == body
+
+
+class TestWhen:
+    def test_a_year_of_six_digits_is_no_time(self) -> None:
+        with Client(page("/")) as client:
+            when = WhenField(lambda: None)
+        when._take("2026-11-22T14:05:00.000Z")
+        assert (when.at, when.is_complete) == (datetime(2026, 11, 22, 14, 5, tzinfo=UTC), True)
+        when._take("+020266-11-22T14:05:00.000Z")
+        assert (when.at, when.is_complete) == (None, False)
+        client.delete()
+
+
+class TestAudit:
+    def test_whatever_is_written_down_has_words(self) -> None:
+        """Each action that stands in the services' own text."""
+        calls = re.compile(
+            r'(?:record(?:_own)?\((?:[^"()]|\([^()]*\))*|action=)((?:f?"[a-z._{}]+"(?: if \w+ else )?)+)'
+        )
+        folder = Path(services.__file__).parent
+        said = " ".join(found for path in folder.glob("*.py") for found in calls.findall(path.read_text()))
+        actions = set(re.findall(r'"([a-z_]+\.[a-z_.]+)"', said)) | {f"batch.{each}" for each in BatchAction}
+        assert {"job.retry", "job.pause", "job.resume", "job.erase", "member.add"} <= actions
+        assert {action for action in actions if action not in AUDIT_VERBS} == set()
 
 
 class TestTheme:

@@ -60,6 +60,7 @@ class Can(Wire):
     """What the caller may do with the job now."""
 
     retry: bool
+    edit: bool = Field(description="Retry with other arguments.")
     cancel: bool
     delete: bool
     download: bool

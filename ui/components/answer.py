@@ -9,6 +9,9 @@ from ui.components import wording
 from ui.components.element import Tag
 from ui.theme import look_css
 
+_MOST_INDENTED = 8
+"""Times as long as it came."""
+
 
 def draw_answer(result: dict[str, Any]) -> None:
     """Status, body, and on request the headers."""
@@ -43,8 +46,9 @@ def _named(status: int) -> str:
 
 
 def _indented(body: str) -> str:
-    """JSON on many lines; anything else as it came."""
+    """JSON on many lines; anything else as it came, brackets that grow a page out of a kilobyte among it."""
     try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except ValueError:
+        shown = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
         return body
+    return shown if len(shown) <= _MOST_INDENTED * len(body) else body

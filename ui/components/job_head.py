@@ -106,9 +106,9 @@ class More:
 
     def show(self, actions: Actions) -> None:
         """Offers what may be done."""
-        self._edit.dress("item" if actions.retry else "hidden")
+        self._edit.dress("item" if actions.edit else "hidden")
         self._copy.dress("item" if actions.copy else "hidden")
-        self._button.dress("btn round" if actions.retry or actions.copy else "hidden")
+        self._button.dress("btn round" if actions.edit or actions.copy else "hidden")
 
 
 def _item(word: str, icon: str, action: str, menu: ui.menu, on_action: OnAction) -> Tag:

@@ -63,6 +63,7 @@ class JobView:
         """The row between the click and the answer: queued, without its error."""
         none = Actions(
             retry=False,
+            edit=False,
             cancel=False,
             delete=False,
             download=False,

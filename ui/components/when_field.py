@@ -51,6 +51,9 @@ class WhenField:
         self._on_change()
 
     def _take(self, text: str | None) -> None:
-        self.at = datetime.fromisoformat(text).astimezone(UTC) if text else None
+        try:
+            self.at = datetime.fromisoformat(text).astimezone(UTC) if text else None
+        except (ValueError, OverflowError):  # a browser takes years of six digits
+            self.at = None
         self.is_complete = self.at is not None
         self._on_change()

@@ -230,7 +230,7 @@ class JobPage(OpenPage):
         match action:
             case "retry" if view.actions.retry:
                 await self.retrying.ask(view.id, view.title, view.kind)
-            case "edit" if view.actions.retry:
+            case "edit" if view.actions.edit:
                 await self.retrying.edit(view.id)
             case "copy" if view.actions.copy:
                 await self._copy(view)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.ids import new_id
 from services.redaction import HIDDEN
 from services.vocabulary import Role, Status
 from tests.support.house import House
@@ -306,6 +307,21 @@ MATRIX = {
     "upload": (201, 201, 201, 403),
     "plan a retry": (200, 200, 404, 200),
     "copy": (201, 201, 404, 403),
+    "start": (409, 409, 404, 403),
+    "pause": (422, 422, 404, 403),
+    "resume": (422, 422, 404, 403),
+    "plan for many": ((200, 1), (200, 1), (200, 0), (403, None)),
+    "retry many": (202, 202, 202, 403),
+    "cancel many": (202, 202, 202, 403),
+    "delete many": (202, 202, 202, 403),
+    "submit before others": (201, 201, 403, 403),
+    "groups of failures": (1, 1, 0, 1),
+    "switches": (200, 200, 200, 200),
+    "queues": (200, 200, 403, 200),
+    "stuck jobs": (200, 200, 403, 200),
+    "switch retries on": (200, 200, 403, 403),
+    "ring for stuck jobs": (202, 202, 403, 403),
+    "fail stuck jobs": (200, 200, 403, 403),
     "retry": (202, 202, 404, 403),
     "cancel": (202, 202, 404, 403),
     "delete": (204, 204, 404, 403),
@@ -332,7 +348,28 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
         for name, job in (("failed", failed), ("active", active), ("other", other))
     }
     total = (await who.get("/api/jobs", params={"status": "queued"})).json()["total"]
+    dry = await who.post("/api/retries", {"ids": [failed["id"]], "dry_run": True})
+    many = {"ids": [str(new_id())]}
     got = {
+        "start": (await who.post(f"{at['active']}/start")).status_code,
+        "pause": (await who.post(f"{at['active']}/pause")).status_code,
+        "resume": (await who.post(f"{at['active']}/resume")).status_code,
+        "plan for many": (dry.status_code, dry.json().get("allowed")),
+        "retry many": (await who.post("/api/retries", many)).status_code,
+        "cancel many": (await who.post("/api/cancellations", many)).status_code,
+        "delete many": (await who.post("/api/deletions", many)).status_code,
+        "submit before others": (
+            await who.post("/api/jobs", {"kind": "test.priced", "priority": "high"})
+        ).status_code,
+        "groups of failures": len((await who.get("/api/failures")).json()),
+        "switches": (await who.get("/api/switches")).status_code,
+        "queues": (await who.get("/api/queues")).status_code,
+        "stuck jobs": (await who.get("/api/stuck")).status_code,
+        "switch retries on": (
+            await who.call("PUT", "/api/switches/retries", json={"off": False})
+        ).status_code,
+        "ring for stuck jobs": (await who.post("/api/stuck/kick")).status_code,
+        "fail stuck jobs": (await who.post("/api/stuck/fail")).status_code,
         "see another's job": (await who.get(at["failed"])).status_code,
         "list another's job": total,
         "submit": (await who.post("/api/jobs", {"kind": "test.priced"})).status_code,

@@ -9,6 +9,7 @@ from sqlmodel import col
 from services.models import Job, now
 from services.vocabulary import Role
 from tests.support.house import House
+from tests.support.valkey import ValkeyServer
 
 
 async def age(house: House, job_id: str, seconds: float) -> None:
@@ -69,6 +70,22 @@ async def test_stuck_jobs_are_listed_rung_for_and_failed(house: House) -> None:
     assert failed["error"] == "Stayed queued for 1 h 6 min: no worker took it"
     queues = (await ada.get("/api/queues")).json()
     assert [(queue["name"], queue["waiting"], queue["workers"]) for queue in queues] == [("default", 1, 0)]
+
+
+async def test_failures_are_told_of_whatever_has_failed(house: House, valkey: ValkeyServer) -> None:
+    ada = await house.caller()
+    reverted, stuck = await ada.submit(), await ada.submit()
+    await house.end(reverted["id"])
+    await age(house, stuck["id"], 3985)
+    assert (await ada.post("/api/stuck/fail")).json() == {"jobs": 1}
+    valkey.stop()
+    try:
+        assert (await ada.post(f"/api/jobs/{reverted['id']}/retry")).status_code == 503
+    finally:
+        valkey.start()
+    answer = await ada.get("/api/failures")
+    assert answer.status_code == 200
+    assert [group["jobs"] for group in answer.json()] == [1, 1]
 
 
 async def test_who_may(house: House) -> None:
