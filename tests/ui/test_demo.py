@@ -48,6 +48,12 @@ class Demo:
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as database:
             return database.execute("SELECT title, kind, status FROM job").fetchall()
 
+    def lasting_tokens(self) -> int:
+        """How many tokens never expire."""
+        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as database:
+            count = database.execute("SELECT count(*) FROM api_token WHERE expires_at IS NULL").fetchone()
+        return int(count[0])
+
     def statuses(self) -> set[str]:
         return {status for _, _, status in self.jobs()}
 
@@ -81,6 +87,7 @@ def test_it_has_every_status_and_kind_and_is_made_once(start: Start) -> None:
     assert {"demo.task", "webhook.deliver", "video.process"} <= {kind for _, kind, _ in made}
     # The receiver asks once to come back: nobody has to do anything.
     eventually_sync(lambda: ("Invoice 1043 paid", "webhook.deliver", "completed") in demo.jobs(), 60)
+    assert demo.lasting_tokens() == 0
     demo.stop()
 
     again = start()

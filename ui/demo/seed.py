@@ -1,6 +1,7 @@
 """Fills the demo's workspace, once, as any client would: through the API, with a token."""
 
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from ui.demo.orders import Order, orders
 
 WORKSPACE = "demo"
 _FILLED = "filled"
+_TOKEN_LIFETIME = timedelta(hours=1)
+"""Each start makes one: it is needed for a minute."""
 _SECONDS = 30
 _CANCEL_TRIES = 20
 
@@ -27,7 +30,9 @@ async def open_workspace(settings: Settings) -> str | None:
             return None
         if WORKSPACE not in {seat.slug for seat in await people.workspaces_of(records, admin.user_id)}:
             await people.add_user(records, admin.email, workspace="Demo", role=Role.ADMIN)
-        return await people.create_token(records, admin.email, name="demo", workspace=WORKSPACE)
+        return await people.create_token(
+            records, admin.email, name="demo", workspace=WORKSPACE, lifetime=_TOKEN_LIFETIME
+        )
     finally:
         await records.db.close()
 
