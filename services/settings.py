@@ -72,6 +72,15 @@ class Settings(BaseSettings):
     """Of a million tokens, in whatever currency."""
     llm_output_price: float | None = Field(default=None, ge=0)
 
+    aria2_rpc_url: str | None = None
+    aria2_rpc_secret: str | None = None
+    download_folder: Path | None = None
+    """Where downloads lie until they are stored: seen by aria2 and by the workers under the same path."""
+    download_quota_bytes: int = Field(default=0, ge=0)
+    """What the stored downloads of one owner may take together; 0: no limit."""
+    download_free_bytes: int = Field(default=10**9, ge=0)
+    """What must stay free on the disk."""
+
     lease_seconds: float = Field(default=30, ge=2, le=3600)
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
     max_download_bytes: int = Field(default=20 * 2**30, gt=0)
@@ -87,6 +96,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("database_url", "redis_url", "storage_url", "secret_key", "public_url"),
         *("storage_endpoint", "storage_region", "storage_access_key_id", "storage_secret_access_key"),
+        *("aria2_rpc_url", "aria2_rpc_secret", "download_folder"),
         *("llm_url", "llm_model", "llm_key", "llm_input_price", "llm_output_price"),
         mode="before",
     )
@@ -113,6 +123,13 @@ class Settings(BaseSettings):
     def _known_storage(cls, value: str | None) -> str | None:
         if value and not value.startswith(("file:///", "s3://")):
             raise ValueError("expected file:///folder or s3://bucket/prefix")
+        return value
+
+    @field_validator("aria2_rpc_url")
+    @classmethod
+    def _json_rpc(cls, value: str | None) -> str | None:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("expected http://host:6800/jsonrpc")
         return value
 
     @field_validator("retries_per_person", "retries_per_job")
@@ -162,6 +179,11 @@ class Settings(BaseSettings):
     def data_path(self) -> Path:
         """The data folder, absolute."""
         return self.data_dir.expanduser().resolve()
+
+    @cached_property
+    def downloads(self) -> Path:
+        """Where downloads lie until they are stored, absolute."""
+        return (self.download_folder or self.data_path / "downloads").expanduser().resolve()
 
     @cached_property
     def rate_per_person(self) -> Rate | None:

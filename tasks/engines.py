@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
+from services.desk import Desk
 from services.kinds import KindRegistry
 from services.queue import DEFAULT_QUEUE
 
 logger = logging.getLogger(__name__)
+
+Tidy = Callable[[Desk], Awaitable[None]]
 
 _LIMIT_SECONDS = 10
 
@@ -27,6 +30,12 @@ async def engines(modules: Iterable[str]) -> dict[str, Any]:
         except Exception:
             logger.exception("%s cannot tell what it needs", module)
     return found
+
+
+def tidiers(modules: Iterable[str]) -> list[Tidy]:
+    """What removes, now and then, what the runs of a kind left behind: its module's `async def tidy(desk)`."""
+    found = (getattr(import_module(module), "tidy", None) for module in modules)
+    return [tidy for tidy in found if tidy is not None]
 
 
 def queues_of(kinds: KindRegistry, found: Mapping[str, Any]) -> frozenset[str]:

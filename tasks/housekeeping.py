@@ -21,6 +21,7 @@ from services.models import Job
 from services.queue import DEFAULT_QUEUE, Doorbell
 from services.uploads import prune_uploads
 from services.vocabulary import FailureType, Status
+from tasks.engines import Tidy
 from tasks.outage import Outage
 from tasks.reporter import Announcer
 from tasks.workdir import remove_leftovers
@@ -39,8 +40,9 @@ _SWEEP_SECONDS = 600.0
 class Housekeeping:
     """Looks first, writes only where something is due, and rings after the commit."""
 
-    def __init__(self, desk: Desk, announcer: Announcer) -> None:
+    def __init__(self, desk: Desk, announcer: Announcer, tidiers: Sequence[Tidy] = ()) -> None:
         self._desk = desk
+        self._tidiers = tidiers
         self._announcer = announcer
         self._outage = Outage("housekeeping", logger)
         self._queues = frozenset({DEFAULT_QUEUE})
@@ -83,6 +85,8 @@ class Housekeeping:
             await purge_deleted(self._desk)
             await prune_uploads(self._desk)
             await archive.purge(self._desk)
+            for tidy in self._tidiers:
+                await tidy(self._desk)
 
     @property
     def _kinds(self) -> list[str]:

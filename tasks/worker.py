@@ -19,7 +19,7 @@ from services.models import Worker as WorkerRow
 from services.settings import Settings
 from services.storage import Storage
 from services.tracing import flush_spans, set_up_tracing
-from tasks.engines import engines, queues_of
+from tasks.engines import engines, queues_of, tidiers
 from tasks.housekeeping import Housekeeping
 from tasks.kinds import BUILT_IN
 from tasks.lease import Leases
@@ -62,7 +62,7 @@ class Worker:
         self._leases = Leases(self._desk.db, self.name, settings.lease_seconds)
         self._reporter = Reporter(self._desk.db, self.name, self._leases, self._announcer)
         self._runner = Runner(self._desk, self.name, self._leases, self._announcer, self._reporter)
-        self._housekeeping = Housekeeping(self._desk, self._announcer)
+        self._housekeeping = Housekeeping(self._desk, self._announcer, tidiers(self._modules))
         self._looking = Looking(self._desk, self._announcer)
         self._row = WorkerRow(
             name=self.name, host=socket.gethostname(), pid=os.getpid(), version=version("mulligan")

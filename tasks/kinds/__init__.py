@@ -9,5 +9,6 @@ BUILT_IN = (
     "tasks.kinds.video_metadata",
     "tasks.kinds.resume_analyse",
     "tasks.kinds.webhook_deliver",
+    "tasks.kinds.file_download",
     "tasks.kinds.batch",
 )

@@ -7,12 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.addresses import WebAddress
 from services.kinds import job_kind
 from services.policy import AutoRetry, Backoff, RetryDialog, RetryPolicy
+from services.state_checks import not_running
 from services.vocabulary import TERMINAL
 from tasks.context import RunContext
 
 ARCHIVE_POLICY = RetryPolicy(
     statuses=TERMINAL,
     counts=False,
+    checks=(not_running(),),
     resets=("Status → queued", "Start and finish time, worker, error, failure type, next retry"),
     keeps=("Title, owner, created time", "What is in the archive: it is not downloaded twice"),
     dialog=RetryDialog(

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from tests.support.ports import free_port
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually_sync
 from ui.up import commands
+from ui.up.aria2 import Embedded, embedded
 from ui.up.process import die_with_parent
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,7 @@ class Stack:
     folder: Path
     valkey: ValkeyServer
     port: int = field(default_factory=free_port)
+    aria2: Embedded | None = None
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -45,6 +47,9 @@ class Stack:
     def start(self) -> None:
         """Migrates, adds people, starts worker and web; returns when both are there."""
         self.mulligan("migrate")
+        self.aria2 = embedded(self.folder / "aria2")
+        if self.aria2:
+            self.launch("aria2", self.aria2.command())
         for email, workspace, role in (
             ("dana@example.org", "Studio North", "admin"),
             ("vera@example.org", "Studio North", "viewer"),
@@ -55,7 +60,7 @@ class Stack:
         self.launch("worker", commands.worker())
         eventually_sync(self._is_ready, 150, interval=0.3, expect=f"web and worker are there; {self.log()}")
 
-    def launch(self, name: str, command: list[str]) -> None:
+    def launch(self, name: str, command: Sequence[str | Path]) -> None:
         """Starts a part; its words go to a file."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
@@ -132,6 +137,8 @@ class Stack:
             "PYTHONPATH": ROOT,
             "PYTHONUNBUFFERED": 1,
         }
+        if self.aria2:
+            own |= self.aria2.environment
         return kept | {name: str(value) for name, value in own.items()}
 
     def _is_ready(self) -> bool:

@@ -285,6 +285,14 @@ class TestReplaced:
             await opened.refresh()
         assert list(opened.shown()) == [new.id]
 
+    async def test_the_page_is_told_by_the_bridge(self, house: House, dana: Actor) -> None:
+        old = await a_failed_job(house.web.desk, dana)
+        opened = await house.job(dana, old)
+        new = (await retry(house.web.desk, dana, old.id)).job
+        opened.replaced(old.id, new)  # as the bridge does: in no page's context
+        assert opened._head.view
+        assert (opened._head.view.id, opened._head.view.status) == (new.id, Status.QUEUED)
+
 
 class TestEnding:
     async def test_a_page_that_comes_back_draws_nothing_for_somebody_who_was_thrown_out(

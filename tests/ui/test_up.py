@@ -265,9 +265,14 @@ class TestTheWholeHouse:
 
     def test_it_gets_ready_and_sigterm_leaves_no_process(self, house: Run):
         eventually_sync(lambda: ready(house), 45)
-        # Valkey, taskiq's manager, a worker, the web
-        eventually_sync(lambda: len(house.family()) >= 4)
+        # Valkey, aria2, taskiq's manager, a worker, the web
+        eventually_sync(lambda: len(house.family()) >= 5)
         family = house.family()
+        assert "aria2c" in {psutil.Process(pid).name() for pid in family}
+        config = house.output.with_name("data") / "aria2" / "aria2.conf"
+        assert config.stat().st_mode & 0o077 == 0  # it holds the secret, which no command line does
+        secret = config.read_text().split("rpc-secret=")[1].split("\n")[0]
+        assert not any(secret in word for pid in family for word in psutil.Process(pid).cmdline())
         house.process.terminate()
         assert house.process.wait(20) == 0, house.said
         assert not any(map(alive, family)), house.said
@@ -284,7 +289,7 @@ class TestTheWholeHouse:
         parts = psutil.Process(house.process.pid).children()
         for part in parts:
             part.kill()
-        for name in ("valkey", "worker", "web"):
+        for name in ("valkey", "aria2", "worker", "web"):
             line = f"{name} died (ended by SIGKILL); starting it"
             eventually_sync(partial(heard, house, line))
         eventually_sync(lambda: len(house.family()) >= 4, 20)

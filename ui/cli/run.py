@@ -38,6 +38,8 @@ def up(
     ]
     if settings.redis_url is None:
         arguments += ["--valkey-socket", str(settings.valkey_socket)]
+    if settings.aria2_rpc_url is None:
+        arguments.append("--aria2")
     if demo:
         arguments.append("--demo")
     os.environ["MULLIGAN_LOG_FORMAT"] = settings.log_format

@@ -185,7 +185,8 @@ class JobPage(OpenPage):
         self._id = job.id
         self._log_cursor = None
         self._log.clear()
-        ui.navigate.history.replace(self.visit.link(f"/jobs/{job.id}"))
+        with self.client:  # the bridge tells of it, too, which stands in no page
+            ui.navigate.history.replace(self.visit.link(f"/jobs/{job.id}"))
         self._know(job)
         self.stirred()
 

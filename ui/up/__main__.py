@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--valkey-socket", type=Path)
+    parser.add_argument("--aria2", action="store_true")
     parser.add_argument("--demo", action="store_true")
     house = House(**vars(parser.parse_args()))
     return supervise(house, Console(as_json=os.environ.get("MULLIGAN_LOG_FORMAT") == "json"))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ui.up import commands, valkey
+from ui.up import aria2, commands, valkey
 from ui.up.checks import check_port, take_data_folder
 from ui.up.console import Console
 from ui.up.part import Part
@@ -31,6 +31,8 @@ class House:
     data: Path
     valkey_socket: Path | None
     """Where the embedded Valkey listens; None where Redis is a server of the user's own."""
+    aria2: bool = False
+    """Whether an aria2 of our own is started, where it is installed."""
     demo: bool = False
     """Whether there is a workspace to play in."""
 
@@ -54,6 +56,7 @@ class Supervisor:
             self._env |= _for_demo(self._env)
         self._faces: list[Part] = []  # the web and the workers, which need the store to the last
         self._store: Part | None = None
+        self._downloads: Part | None = None
         self._on_errand: Child | None = None
         self._asked_to_end = asyncio.Event()
         self._risen = False
@@ -88,6 +91,7 @@ class Supervisor:
     async def _rise(self) -> None:
         if socket := self._house.valkey_socket:
             await self._start_valkey(socket)
+        self._start_aria2()
         await self._errand("migrate")
         for number in range(1, self._house.workers + 1):
             name = "worker" if self._house.workers == 1 else f"worker-{number}"
@@ -113,6 +117,19 @@ class Supervisor:
         self._store = self._part("valkey", valkey.command(socket, folder), grace=_QUICK_GRACE, quiet=True)
         if not await valkey.wait_until_ready(socket):
             raise Trouble("The embedded Valkey runs but does not answer; its data may take too long to load.")
+
+    def _start_aria2(self) -> None:
+        """Without it, `file.download` waits for a worker that has it; everything else works."""
+        if not self._house.aria2:
+            return
+        daemon = aria2.embedded(self._house.data / "aria2")
+        if daemon is None:
+            self._console.say(
+                "aria2 is not installed: jobs of kind file.download wait until a worker has it."
+            )
+            return
+        self._env |= daemon.environment
+        self._downloads = self._part("aria2", daemon.command(), grace=_QUICK_GRACE, quiet=True)
 
     def _part(
         self, name: str, command: list[str] | list[str | Path], *, grace: float, quiet: bool = False
@@ -161,7 +178,7 @@ class Supervisor:
     def _end(self) -> None:
         if self._asked_to_end.is_set():
             self._console.say("Killing what is left.")
-            for running in (*self._faces, self._store, self._on_errand):
+            for running in (*self._faces, self._downloads, self._store, self._on_errand):
                 if running:
                     running.kill()
         else:
@@ -170,8 +187,9 @@ class Supervisor:
 
     async def _fall(self) -> None:
         await asyncio.gather(*(part.stop() for part in self._faces))
-        if self._store:
-            await self._store.stop()
+        for part in (self._downloads, self._store):
+            if part:
+                await part.stop()
 
 
 def supervise(house: House, console: Console) -> int:
