@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.database import UtcDateTime, rows_source
 from services.models import Json, words
-from services.vocabulary import RETRIES_SWITCH, Status, Trigger
+from services.vocabulary import RETRIES_SWITCH, Priority, Status, Trigger
 
 _ID = {"id": "uuid", "attempt": "integer"}
 _OUTCOME = _ID | {
@@ -58,6 +58,7 @@ _CLAIMED = _CHANGE | {
     "output_attempt": sa.Integer(),
     "auto_retry_count": sa.Integer(),
     "paused_at": UtcDateTime(),
+    "priority": words(Priority),
 }
 _RENEWED: dict[str, Any] = {"id": sa.Uuid(), "attempt": sa.Integer(), "cancel_requested_at": UtcDateTime()}
 
@@ -113,11 +114,15 @@ def statements(*, is_sqlite: bool) -> Statements:
         now = "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
         later = "(strftime('%Y-%m-%d %H:%M:%f', 'now', v.wait || ' seconds') || '000')"
         lease = "(strftime('%Y-%m-%d %H:%M:%f', 'now', :lease || ' seconds') || '000')"
+        numbers = """(SELECT json_group_object(key, value) FROM json_each(audit_entry.data)
+            WHERE type IN ('integer', 'real'))"""
         kick_again = f"(strftime('%Y-%m-%d %H:%M:%f', 'now', '{BULK_KICK_AGAIN_SECONDS} seconds') || '000')"
     else:
         now = "clock_timestamp()"
         later = "(clock_timestamp() + make_interval(secs => v.wait))"
         lease = "(clock_timestamp() + make_interval(secs => :lease))"
+        numbers = """(SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(audit_entry.data)
+            WHERE jsonb_typeof(value) = 'number')"""
         kick_again = f"(clock_timestamp() + make_interval(secs => {BULK_KICK_AGAIN_SECONDS}))"
     ids = rows_source({"id": "uuid"}, is_sqlite=is_sqlite)
     versions = rows_source({"id": "uuid", "version": "integer"}, is_sqlite=is_sqlite)
@@ -234,12 +239,13 @@ def statements(*, is_sqlite: bool) -> Statements:
             _text(f"DELETE FROM log_line WHERE job_id IN (SELECT v.id FROM {ids})"),
             _text(f"DELETE FROM step WHERE job_id IN (SELECT v.id FROM {ids})"),
             _text(f"DELETE FROM batch_skip WHERE batch_id IN (SELECT v.id FROM {ids})"),
+            # Who did what when, and the figures, stay.
+            _text(f"UPDATE audit_entry SET data = {numbers} WHERE job_id IN (SELECT v.id FROM {ids})"),
             _text(
                 f"""UPDATE attempt SET error = NULL, traceback = NULL, advice = NULL, changes = NULL,
                     args_before = NULL, upload_before = NULL
                 FROM {ids} WHERE attempt.job_id = v.id"""
             ),
-            _text(f"UPDATE audit_entry SET data = '{{}}' WHERE job_id IN (SELECT v.id FROM {ids})"),
         ),
         charge=_text(
             f"""INSERT INTO credit_entry

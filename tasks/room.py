@@ -18,6 +18,7 @@ from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.lifecycle import Claim, Claimed
 from services.queue import DEFAULT_QUEUE, Doorbell
+from services.vocabulary import Priority
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ _RING_COUNT = 4
 # What waits here besides stays in the stream without an answer, and comes again after a while.
 _MOST_WAITING = 64
 _MOST_KNOWN = 10_000
+_LANES = tuple(Priority)
+"""The most urgent first."""
 
 
 class Lack(Enum):
@@ -47,6 +50,7 @@ class Refused(NamedTuple):
     """The answer to a claim for which there is no room."""
 
     kind: str
+    priority: Priority
     lack: Lack
 
 
@@ -66,7 +70,7 @@ class Room:
         """What this worker listens to, and so can run."""
         self._desk = desk
         self._taken: dict[str, set[Claim]] = {}
-        self._known: dict[Claim, str] = {}
+        self._known: dict[Claim, Refused] = {}
         self._waiting: dict[str, dict[Claim, Ack]] = {}
 
     def free(self, kind: str) -> int | None:
@@ -76,28 +80,27 @@ class Room:
             return None
         return max(known.per_worker - len(self._taken.get(kind, ())), 0)
 
-    def kind_of(self, claim: Claim) -> str | None:
-        """The kind of an attempt that found no room before."""
+    def refused_before(self, claim: Claim) -> Refused | None:
+        """What an attempt was told that found no room before."""
         return self._known.get(claim)
 
     async def require(
         self, session: AsyncSession, claimed: Mapping[Claim, Claimed], asked: Sequence[Claim]
     ) -> None:
-        """Raises NoRoomError where these would be too many; it names those that were asked for last."""
+        """Raises NoRoomError where these would be too many; it names the least urgent, of these what was asked last."""
         by_kind: dict[str, list[Claim]] = {}
         for claim, won in claimed.items():
             by_kind.setdefault(won.kind, []).append(claim)
         excess: dict[Claim, Refused] = {}
         for kind, claims in by_kind.items():
             if self._desk.kinds.queue_of(kind) not in self.queues:
-                excess |= dict.fromkeys(claims, Refused(kind, Lack.ENGINE))
+                excess |= _refuse(claimed, claims, Lack.ENGINE)
             elif (free := self.free(kind)) is not None and len(claims) > free:
-                claims.sort(key=asked.index)
-                excess |= dict.fromkeys(claims[free:], Refused(kind, Lack.HERE))
+                excess |= _refuse(claimed, _in_turn(claimed, claims, asked)[free:], Lack.HERE)
         if not excess and (limits := {k: self._desk.limits[k] for k in by_kind.keys() & self._desk.limits}):
             for kind, count in (await slots.overdrawn(session, limits)).items():
-                by_kind[kind].sort(key=asked.index)
-                excess |= dict.fromkeys(by_kind[kind][-count:], Refused(kind, Lack.ANYWHERE))
+                last = _in_turn(claimed, by_kind[kind], asked)[-count:]
+                excess |= _refuse(claimed, last, Lack.ANYWHERE)
         if excess:
             raise NoRoomError(excess)
 
@@ -114,22 +117,27 @@ class Room:
 
     # --- waiting for a place here -------------------------------------------------------------------------------------
 
-    def wait(self, claim: Claim, kind: str, ack: Ack) -> None:
+    def wait(self, claim: Claim, refused: Refused, ack: Ack) -> None:
         """Keeps a doorbell, unanswered, until there is room here or another worker has the job."""
+        self._known.pop(claim, None)  # it is the youngest now, not to be forgotten while it waits
         while len(self._known) >= _MOST_KNOWN:
             del self._known[next(iter(self._known))]
-        self._known[claim] = kind
-        waiting = self._waiting.setdefault(kind, {})
-        if claim in waiting or len(waiting) < _MOST_WAITING:
-            waiting[claim] = ack
+        self._known[claim] = refused
+        waiting = self._waiting.setdefault(refused.kind, {})
+        waiting[claim] = ack
+        if len(waiting) > _MOST_WAITING:
+            del waiting[max(waiting, key=self._turn)]
 
     def next(self, kind: str) -> tuple[Claim, Ack] | None:
-        """Takes the oldest job's doorbell, where there is room for it."""
+        """Takes the doorbell of the most urgent job, of these the oldest one's, where there is room for it."""
         waiting = self._waiting.get(kind)
         if not waiting or self.free(kind) == 0:
             return None
-        claim = min(waiting)
+        claim = min(waiting, key=self._turn)
         return claim, waiting.pop(claim)
+
+    def _turn(self, claim: Claim) -> tuple[int, Claim]:
+        return _LANES.index(self._known[claim].priority), claim
 
     def forget(self, claim: Claim) -> None:
         """The claim is decided."""
@@ -144,28 +152,32 @@ class Room:
     async def ring_others(self) -> None:
         """While something waits: hands some of it back to the stream now and then, where an idle worker finds it.
 
-        It may well come back here. The youngest go, so that the oldest is here when a place is free.
+        It may well come back here. Of each lane the youngest go, so that the oldest is here when a place is free; and
+        in their own lane, else a batch's would stand before what people wait for.
         """
         while any(self._waiting.values()):
             await asyncio.sleep(random.uniform(*_RING_SECONDS))  # noqa: S311 - jitter, not a secret
             handed = {
-                claim: (kind, waiting.pop(claim))
-                for kind, waiting in self._waiting.items()
-                for claim in sorted(waiting)[-_RING_COUNT:]
+                claim: (self._known[claim], waiting.pop(claim))
+                for waiting in self._waiting.values()
+                for lane in Priority
+                for claim in sorted(c for c in waiting if self._known[c].priority is lane)[-_RING_COUNT:]
             }
             if not handed:
                 return
             try:
-                await self._desk.queue.kick([Doorbell(*claim, kind) for claim, (kind, _) in handed.items()])
+                await self._desk.queue.kick(
+                    [Doorbell(*claim, told.kind, told.priority) for claim, (told, _) in handed.items()]
+                )
             except QueueUnavailable:
                 continue  # unanswered, so they come again by themselves
             for _, ack in handed.values():
                 await ack()
 
-    async def pass_on(self, claim: Claim, kind: str, ack: Ack) -> None:
+    async def pass_on(self, claim: Claim, refused: Refused, ack: Ack) -> None:
         """Rings where workers listen that have what the kind needs."""
         try:
-            await self._desk.queue.kick([Doorbell(*claim, kind)])
+            await self._desk.queue.kick([Doorbell(*claim, refused.kind, refused.priority)])
         except QueueUnavailable:
             return  # unanswered, so it comes again by itself
         await ack()
@@ -178,3 +190,13 @@ class Room:
             await self._desk.queue.kick(await slots.next_in_line(self._desk, [kind]))
         except Exception as error:  # noqa: BLE001 - database or queue away: a run that is over must not fail for it
             logger.info("nobody was rung for the next %s (%s)", kind, type(error).__name__)
+
+
+def _in_turn(
+    claimed: Mapping[Claim, Claimed], claims: Sequence[Claim], asked: Sequence[Claim]
+) -> list[Claim]:
+    return sorted(claims, key=lambda claim: (_LANES.index(claimed[claim].priority), asked.index(claim)))
+
+
+def _refuse(claimed: Mapping[Claim, Claimed], claims: Sequence[Claim], lack: Lack) -> dict[Claim, Refused]:
+    return {claim: Refused(claimed[claim].kind, claimed[claim].priority, lack) for claim in claims}

@@ -72,10 +72,11 @@ class Runner:
         """
         if self._draining:
             return
-        kind = self._room.kind_of(claim)
-        if kind and self._room.free(kind) == 0:
-            self._wait(claim, kind, ack)
+        told = self._room.refused_before(claim)
+        if told and self._room.free(told.kind) == 0:
+            self._wait(claim, told, ack)
             return
+        kind = told.kind if told else None
         self.active += 1
         self._idle.clear()
         try:
@@ -112,17 +113,17 @@ class Runner:
     async def _refused(self, claim: Claim, refused: Refused, ack: Callable[[], Awaitable[None]]) -> None:
         match refused.lack:
             case Lack.HERE:
-                self._wait(claim, refused.kind, ack)
+                self._wait(claim, refused, ack)
             case Lack.ANYWHERE:
                 self._room.forget(claim)
                 await ack()
             case Lack.ENGINE:
-                await self._room.pass_on(claim, refused.kind, ack)
+                await self._room.pass_on(claim, refused, ack)
 
-    def _wait(self, claim: Claim, kind: str, ack: Callable[[], Awaitable[None]]) -> None:
+    def _wait(self, claim: Claim, refused: Refused, ack: Callable[[], Awaitable[None]]) -> None:
         if self._draining:
             return
-        self._room.wait(claim, kind, ack)
+        self._room.wait(claim, refused, ack)
         if self._ringing is None or self._ringing.done():
             self._ringing = self._in_background(self._room.ring_others())
 

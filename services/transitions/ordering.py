@@ -133,7 +133,9 @@ async def fail_stuck(session: AsyncSession, job: Job, failure: Failure) -> Job:
             col(Job.attempt) == job.attempt,
             col(Job.status) == Status.QUEUED,
         )
-        .values(status=Status.FAILED, finished_at=db_now(), kick_due_at=None, **said, **moved_on())
+        .values(
+            status=Status.FAILED, finished_at=db_now(), kick_due_at=None, paused_at=None, **said, **moved_on()
+        )
         .returning(Job)
     )
     ended = await one_changed(session, change)
@@ -151,7 +153,12 @@ async def bury(session: AsyncSession, job: Job, allowed: frozenset[Status]) -> J
     """
     change = (
         sa.update(Job)
-        .where(col(Job.id) == job.id, col(Job.version) == job.version, col(Job.status).in_(allowed))
+        .where(
+            col(Job.id) == job.id,
+            col(Job.version) == job.version,
+            col(Job.status).in_(allowed),
+            col(Job.deleted_at).is_(None),
+        )
         .values(deleted_at=db_now(), **EMPTIED, **moved_on())
         .returning(Job)
     )

@@ -209,7 +209,7 @@ async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failur
     change = (
         sa.update(Job)
         .where(col(Job.id) == job.id, col(Job.attempt) == job.attempt, col(Job.status) == Status.QUEUED)
-        .values(status=before.status, kick_due_at=None, kicks=0, **restored, **moved_on())
+        .values(status=before.status, kick_due_at=None, kicks=0, paused_at=None, **restored, **moved_on())
         .returning(Job)
     )
     reverted = await one_changed(session, change)

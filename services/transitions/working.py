@@ -16,6 +16,7 @@ from services.models import is_now as _is
 from services.transitions.parts import Claim, change_of, interrupt, texts_of
 from services.vocabulary import (
     FailureType,
+    Priority,
     Status,
     Trigger,
 )
@@ -38,6 +39,7 @@ class Claimed(NamedTuple):
     trigger: Trigger = Trigger.FIRST
     trace: str | None = None
     """W3C `traceparent` of what asked for the attempt."""
+    priority: Priority = Priority.NORMAL
 
 
 class Outcome(NamedTuple):
@@ -112,6 +114,7 @@ async def claim(
             r.paused_at is not None,
             why[r.id].trigger,
             why[r.id].trace,
+            r.priority,
         )
         for r in rows
     }

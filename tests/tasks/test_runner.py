@@ -9,12 +9,14 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services import jobs
+from services.feed import connect
 from services.kinds import load_kinds
 from services.models import Artifact, Attempt, Job
 from services.queue import Doorbell
 from services.retry import retry
 from services.settings import Settings
-from services.vocabulary import FailureType, Status, StepStatus, Trigger
+from services.vocabulary import FailureType, Priority, Status, StepStatus, Trigger
+from tasks.stream import stream_of
 from tests.support.waiting import eventually
 from tests.support.workers import KINDS, a_worker
 from tests.tasks.conftest import Bench
@@ -156,6 +158,25 @@ class TestRoom:
         assert ended.status is Status.COMPLETED
         assert len(bench.marked("began")) == 3
 
+    async def test_what_people_wait_for_passes_a_batch_that_waits_for_room(
+        self, bench: Bench, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("tasks.room._MOST_WAITING", 5)
+        async with a_worker(settings):
+            long = [(await bench.submit_as(Priority.LOW, "narrow", seconds=60)).id for _ in range(2)]
+            await eventually(lambda: len(bench.marked("began")) == 2)
+            for _ in range(10):
+                await bench.submit_as(Priority.LOW, "narrow", seconds=1)
+            clicked = await bench.submit("narrow")
+            assert (await bench.ended((await bench.submit("noop")).id)).status is Status.COMPLETED
+            await jobs.cancel(bench.desk, bench.me, long[0])
+            await bench.ended(clicked.id)
+            order = [line.split()[1] for line in bench.marked("began")]
+            # Perhaps its doorbell was just handed to others when the place became free.
+            assert order.index(str(clicked.id)) <= 4, "a click waits for a place, never for a batch"
+            assert await eventually(lambda: _lane_is_empty(settings, Priority.NORMAL), 10)
+            assert not await _lane_is_empty(settings, Priority.LOW), "a batch's doorbells stay in their lane"
+
 
 class TestCancel:
     async def test_a_running_program_is_gone_soon(self, bench: Bench, settings: Settings):
@@ -296,3 +317,8 @@ async def _has_only(bench: Bench, job: Job, attempt: int) -> bool:
 async def _set(bench: Bench, job: Job, **values: object) -> None:
     async with bench.desk.db.write() as session:
         await session.execute(sa.update(Job).where(col(Job.id) == job.id).values(**values))
+
+
+async def _lane_is_empty(settings: Settings, lane: Priority) -> bool:
+    async with connect(settings.effective_redis_url) as redis:
+        return not await redis.xlen(stream_of("default", lane))
