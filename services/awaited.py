@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services import lifecycle
 from services.access import owner_of
 from services.desk import Desk
-from services.errors import Conflict, Forbidden, RateLimited
+from services.errors import Conflict, Forbidden, JobNotFound, RateLimited
 from services.jobs import take_back_retry
 from services.models import Attempt, Job
 from services.plan_checks import can_be_waited_for, run_check
@@ -29,7 +29,8 @@ async def look_again(desk: Desk) -> list[Job]:
     found = await asyncio.gather(*(_look(desk, job) for job in taken), return_exceptions=True)
     for job, answer in zip(taken, found, strict=True):
         if isinstance(answer, BaseException):
-            logger.warning("job %s: it waits on (%s: %s)", job.id, type(answer).__name__, answer)
+            # Not its words: those of a database show the arguments of jobs.
+            logger.warning("job %s: it waits on (%s)", job.id, type(answer).__name__)
     return [job for job in found if isinstance(job, Job)]
 
 
@@ -76,5 +77,5 @@ async def _take_back(desk: Desk, job: Job, why: str) -> Job | None:
 
     try:
         return await desk.db.transact(work)
-    except Conflict:
+    except (Conflict, JobNotFound):
         return None  # somebody was first

@@ -1,6 +1,6 @@
 """What a batch can do with its jobs: retry, cancel, delete. A row of a table each; the rails are the same for all."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import credits as ledger
-from services import deletion, lifecycle
+from services import deletion, lifecycle, uploads
 from services.access import Actor
 from services.batch_match import Standing, cost_of, counts, has_checks, refusal
 from services.batch_ready import goes_apart, replace_many
@@ -35,6 +35,8 @@ class Done:
     """New records in the places of some of them."""
     doorbells: list[Doorbell] = field(default_factory=list)
     spent: int = 0
+    inputs: Collection[UUID] = ()
+    """Uploads that deleted jobs named."""
 
 
 @dataclass(frozen=True)
@@ -131,23 +133,27 @@ def _waits_for_its_time(_desk: Desk, job: Standing) -> bool:
 
 async def _cancel(work: Work) -> Done:
     session, actor = work.session, work.actor
+    waiting = await _retries_that_wait(session, work.jobs)
     changed, ended = await lifecycle.cancel_many(session, work.jobs, actor.name)
     await ledger.refund_unused_many(session, actor, ended)
-    for job in await _retries_that_wait(session, work.jobs):
+    for job in waiting:
         taken_back = await take_back_retry(session, work.desk, job, actor.email, RETRY_TAKEN_BACK)
         changed[job.id] = Change.of(taken_back)
     return Done(changed)
 
 
 async def _retries_that_wait(session: AsyncSession, jobs: Sequence[Candidate]) -> Sequence[Job]:
-    """To cancel one of these is to leave the job as it had ended, which takes several statements each."""
+    """To cancel one of these is to leave the job as it had ended, which takes several statements each.
+
+    On PostgreSQL they are held: none begins before it is taken back. One that just began is cancelled as queued.
+    """
     ids = [job.job_id for job in jobs if job.status is Status.SCHEDULED]
     if not ids:
         return []
     query = sa.select(Job).where(
         col(Job.id).in_(ids), col(Job.status) == Status.SCHEDULED, col(Job.attempt) > 1
     )
-    return (await session.scalars(query)).all()
+    return (await session.scalars(query.with_for_update())).all()
 
 
 # --- delete -----------------------------------------------------------------------------------------------------------
@@ -158,13 +164,15 @@ def _not_to_delete(_desk: Desk, job: Standing, _off: Sequence[Switch]) -> Mullig
 
 
 async def _delete(work: Work) -> Done:
-    return Done(await deletion.delete_many(work.session, work.jobs))
+    buried, inputs = await deletion.delete_many(work.session, work.jobs)
+    return Done(buried, inputs=inputs)
 
 
 async def _purge(desk: Desk, done: Done) -> None:
     with suppress(ServiceUnavailable):
         while await deletion.purge_deleted(desk, list(done.changes)):
             pass
+        await uploads.remove_unused(desk, done.inputs)
 
 
 async def _nothing(desk: Desk, done: Done) -> None:

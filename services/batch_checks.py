@@ -14,7 +14,9 @@ from services.desk import Desk
 from services.errors import NeverRecovered
 from services.failure_groups import Odds, odds_after
 from services.models import Job
-from services.plan_checks import is_hopeless, run_check
+from services.plan_checks import is_hopeless, run_check, wrong_status
+from services.redaction import secret_values
+from services.scrubbing import scrub
 
 _AT_ONCE = 16
 _BROKEN = "error"
@@ -26,6 +28,12 @@ class Verdict(NamedTuple):
     code: str
     message: str
     broke: bool = False
+
+
+def broken(desk: Desk, job: Job, what: str, error: Exception) -> Verdict:
+    """Says what went wrong, without the job's secrets."""
+    secrets = secret_values(desk.kinds.get(job.kind), job.args)
+    return Verdict(_BROKEN, scrub(f"{what}: {type(error).__name__}: {error}", secrets)[:500], broke=True)
 
 
 async def check_many(desk: Desk, actor: Actor, ids: Sequence[UUID]) -> dict[UUID, Verdict]:
@@ -64,11 +72,14 @@ async def _hopeless(session: AsyncSession, desk: Desk, jobs: Sequence[Job]) -> d
 
 
 async def _check(desk: Desk, actor: Actor, job: Job) -> Verdict | None:
-    checks = desk.kinds[job.kind].policy.checks
+    policy = desk.kinds[job.kind].policy
     try:
-        results = await asyncio.gather(*(run_check(check, desk, job, actor) for check in checks))
+        if not policy.is_left(job):
+            nothing = wrong_status(job.status, policy)
+            return Verdict(nothing.code, nothing.message)
+        results = await asyncio.gather(*(run_check(check, desk, job, actor) for check in policy.checks))
     except Exception as error:  # noqa: BLE001 - one job's trouble must not end the batch
-        return Verdict(_BROKEN, f"A check failed: {type(error).__name__}: {error}"[:500], broke=True)
+        return broken(desk, job, "A check failed", error)
     against = next((result for result in results if result.blocking and not result.passed), None)
     if against is None:
         return None

@@ -107,6 +107,8 @@ def counts(desk: Desk, job: Standing) -> bool:
 
 
 def has_checks(desk: Desk, kind: str) -> bool:
-    """Whether its policy has checks that need I/O, or a look at how retries after the same failure have done."""
-    declared = desk.kinds.get(kind)
-    return declared is not None and bool(declared.policy.checks or declared.policy.hopeless_after)
+    """Whether its policy looks at each job: checks that need I/O, how retries after the same failure have done."""
+    if (declared := desk.kinds.get(kind)) is None:
+        return False
+    policy = declared.policy
+    return bool(policy.checks or policy.hopeless_after or policy.looks_at_each)

@@ -10,17 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import lifecycle
-from services.batch_checks import Verdict
+from services.batch_checks import Verdict, broken
 from services.batch_match import Standing
 from services.desk import Desk
-from services.errors import Conflict, MulliganError
+from services.errors import Conflict, JobNotFound, MulliganError
 from services.lifecycle import Candidate, Requeue
 from services.models import Job
 from services.preparing import Readied, ready_for
 from services.vocabulary import RetryMode, Trigger
 
 _AT_ONCE = 8
-_BROKEN = "error"
 
 
 @dataclass
@@ -57,8 +56,7 @@ async def ready_many(desk: Desk, ids: Sequence[UUID]) -> Ready:
             except MulliganError as error:
                 ready.against[job.id] = Verdict(error.code, error.message)
             except Exception as error:  # noqa: BLE001 - one job's trouble must not end the batch
-                words = f"Preparing the retry failed: {type(error).__name__}: {error}"[:500]
-                ready.against[job.id] = Verdict(_BROKEN, words, broke=True)
+                ready.against[job.id] = broken(desk, job, "Preparing the retry failed", error)
 
     try:
         await asyncio.gather(*(one(job) for job in jobs))
@@ -90,6 +88,6 @@ async def replace_many(
         )  # fmt: skip
         try:
             made[before.id] = before, await lifecycle.replace(session, retry)
-        except Conflict:
+        except (Conflict, JobNotFound):
             continue
     return made

@@ -13,7 +13,7 @@ from services import archive, audit, lifecycle, lineage, uploads
 from services.access import Actor
 from services.database import db_now, rows_json
 from services.desk import Desk
-from services.errors import Conflict, ServiceUnavailable, StillActive
+from services.errors import Conflict, JobNotFound, ServiceUnavailable, StillActive
 from services.feed import Change
 from services.jobs import find_job
 from services.lifecycle import Candidate
@@ -85,7 +85,7 @@ async def _delete_old(desk: Desk, job_id: UUID) -> bool:
 
     try:
         await _carry_out(desk, job_id, work)
-    except Conflict:
+    except (Conflict, JobNotFound):
         return False  # somebody retried it, or deleted it, at this very moment
     return True
 
@@ -94,9 +94,7 @@ async def _empty(session: AsyncSession, job: Job) -> tuple[Job, set[UUID]]:
     """Takes away everything that the job held; gives it as it is then, with the uploads that it named."""
     # Of the records whose place it took, too: nothing of the content may outlive it.
     line = [job.id, *await lineage.forebears(session, job)]
-    inputs = await session.scalars(sa.select(col(Job.upload_id)).where(col(Job.id).in_(line)))
-    before = await session.scalars(sa.select(col(Attempt.upload_before)).where(col(Attempt.job_id).in_(line)))
-    uploads_of_it = {upload_id for upload_id in (*inputs, *before) if upload_id}
+    uploads_of_it = await _inputs(session, line)
     for content in (LogLine, Step):
         await session.execute(sa.delete(content).where(col(content.job_id).in_(line)))
     await session.execute(sa.delete(BatchSkip).where(col(BatchSkip.batch_id) == job.id))
@@ -127,8 +125,15 @@ async def _carry_out(
         logger.warning("job %s: its files are not removed yet (%s)", job_id, error)
 
 
-async def delete_many(session: AsyncSession, jobs: Sequence[Candidate]) -> dict[UUID, Change]:
-    """As `delete`, for very many, in the caller's transaction; their files are to be purged after it."""
+async def delete_many(
+    session: AsyncSession, jobs: Sequence[Candidate]
+) -> tuple[dict[UUID, Change], set[UUID]]:
+    """As `delete`, for very many, in the caller's transaction. With the uploads that they named: these, where nobody
+    else has them, and the jobs' files are to be removed after it.
+    """
+    ids = [job.job_id for job in jobs]
+    older = await lineage.forebears_of_many(session, ids)
+    inputs = await _inputs(session, [*ids, *older])
     buried = await lifecycle.bury_many(session, jobs)
     if buried:
         texts = statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
@@ -137,7 +142,14 @@ async def delete_many(session: AsyncSession, jobs: Sequence[Candidate]) -> dict[
             await session.execute(forget, {"rows": rows_json({"id": job_id} for job_id in (*buried, *older))})
         if older:
             await lifecycle.bury_forebears(session, older)
-    return buried
+    return buried, inputs
+
+
+async def _inputs(session: AsyncSession, ids: Sequence[UUID]) -> set[UUID]:
+    """The uploads that jobs name, or named before an edit."""
+    now = await session.scalars(sa.select(col(Job.upload_id)).where(col(Job.id).in_(ids)))
+    before = await session.scalars(sa.select(col(Attempt.upload_before)).where(col(Attempt.job_id).in_(ids)))
+    return {upload_id for upload_id in (*now, *before) if upload_id}
 
 
 async def purge_deleted(desk: Desk, job_ids: Collection[UUID] | None = None) -> int:

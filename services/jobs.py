@@ -12,7 +12,7 @@ from services import audit, lifecycle, lineage, switches
 from services import credits as ledger
 from services.access import Actor
 from services.desk import Desk
-from services.errors import Conflict, NotFound
+from services.errors import Conflict, NotFound, RetriesDisabled
 from services.feed import Change
 from services.kinds import JobKind
 from services.models import Artifact, Attempt, Job, LogLine, Step, Upload, User
@@ -263,6 +263,8 @@ async def start_now(desk: Desk, actor: Actor, job_id: UUID, *, version: int | No
         if job.status is not Status.SCHEDULED or (version is not None and version != job.version):
             raise Conflict(current=job.status, version=job.version)
         if switches.concern(job):
+            if not desk.settings.retries_enabled:
+                raise RetriesDisabled
             await switches.require_on(session, job)
         changed = await (lifecycle.look_now if job.waits_for else lifecycle.start_now)(session, job)
         audit.record(session, actor, "job.start_now", job_id)

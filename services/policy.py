@@ -59,6 +59,11 @@ It has 10 s, and leaves nothing behind where it fails or is cancelled. A run mus
 retry that begins later, an automatic one and a rescue prepare nothing, and what is outside may be lost meanwhile.
 """
 
+
+def _always(_job: "Job") -> bool:
+    return True
+
+
 _KEPT = ("Title, owner, created time",)
 _KEPT_BY_REPLACEMENT = ("Title, owner, place in the list",)
 
@@ -129,7 +134,7 @@ class RetryPolicy:
     """Which statuses may be retried, at what cost, how often, after which checks, and what is reset and kept."""
 
     statuses: frozenset[Status] = UNSUCCESSFUL
-    is_left: Callable[["Job"], bool] = lambda _job: True
+    is_left: Callable[["Job"], bool] = _always
     """Whether there is anything for a retry of this very job to do, whatever its status."""
     mode: RetryMode = RetryMode.IN_PLACE
     cost: int | Price = 0
@@ -160,6 +165,11 @@ class RetryPolicy:
         """Whether the job is in a status in which a retry of it makes sense."""
         return job.status in self.statuses and self.is_left(job)
 
+    @property
+    def looks_at_each(self) -> bool:
+        """Whether the status alone does not say that a retry of a job makes sense."""
+        return self.is_left is not _always
+
     def cost_after(self, retries_used: int) -> int:
         """What the next retry costs, in credits."""
         return self.cost.of(retries_used) if isinstance(self.cost, Price) else self.cost
@@ -173,6 +183,7 @@ class RetryPolicy:
             ),
             "a cost cannot be negative": price.credits < 0 or price.percent < 0 or price.free < 0,
             "a limit cannot be negative": (self.limit or 0) < 0 or self.auto.limit < 0 or self.rescues < 0,
+            "a free retry makes no sense where retries do not count": price.free > 0 and not self.counts,
             "hopeless_after must be 1 or more": self.hopeless_after is not None and self.hopeless_after < 1,
             "a limit makes no sense where retries do not count": self.limit is not None and not self.counts,
             "a backoff needs 0 < base <= cap": not 0 < self.auto.backoff.base <= self.auto.backoff.cap,

@@ -1,5 +1,6 @@
 """The spans of runs: of a retry the second half of its own, of a batch one with its counts, of first runs none."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,8 @@ from services.lifecycle import Claimed, Outcome
 from services.models import Attempt
 from services.tracing import Retrying
 from services.vocabulary import Status, Trigger
+
+logger = logging.getLogger(__name__)
 
 _OWN = "system."
 _TRACED = frozenset({Trigger.MANUAL, Trigger.AUTO})
@@ -29,7 +32,10 @@ async def traced(db: Database, claimed: Claimed) -> AsyncIterator[Span]:
         retry = Retrying(job_id, claimed.kind, claimed.attempt, claimed.trigger, claimed.upload_id)
         with tracing.going_on(retry, claimed.trace) as span:
             if span.is_recording():
-                await _look_back(db, claimed, span)
+                try:
+                    await _look_back(db, claimed, span)
+                except Exception as error:  # noqa: BLE001 - a run must not fail for what is said of it
+                    logger.info("job %s: its span says less (%s)", job_id, type(error).__name__)
             yield span
     else:
         yield INVALID_SPAN

@@ -24,7 +24,11 @@ from services.ids import new_id
 from services.jobs import actions, get_job
 from services.models import Attempt, AuditEntry, Batch, BatchSkip, Job, Membership
 from services.policy import Check, CheckResult, RetryPolicy
+<<<<<<< HEAD
 from services.retry import Wish, retry
+=======
+from services.retry import Wish, plan_retry, retry
+>>>>>>> f8423d4 (Batches: a retry that begins while it is cancelled ends no batch; is_left holds for them; inputs go with deleted jobs; no secrets in what a broken check said)
 from services.vocabulary import BatchAction, Role, Status, Trigger
 from tests.support.batches import claim_batch, ended_jobs, money, new_attempts, walk, walk_on
 from tests.support.desks import a_kind, a_person, open_desk
@@ -38,7 +42,7 @@ def odd_check() -> Check:
 
     async def check(desk: Desk, job: Any, actor: Actor) -> CheckResult:
         if job.title == "broken":
-            raise ValueError("the check is wrong")
+            raise ValueError("https://dana:hunter22@example.org is wrong")
         return CheckResult("input_missing", passed=job.title != "gone", message="The input is gone")
 
     return check
@@ -51,6 +55,7 @@ async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterat
         a_kind(),
         a_kind("test.free", policy=RetryPolicy()),
         a_kind("test.limited", policy=RetryPolicy(limit=2)),
+        a_kind("test.left", policy=RetryPolicy(is_left=lambda job: job.title != "done")),
         a_kind("test.checked", policy=RetryPolicy(checks=(odd_check(),))),
     )
     async with open_desk(database_url, redis_url, tmp_path, *kinds) as desk:
@@ -261,6 +266,17 @@ class TestWalk:
         done = await walk(desk, await start(desk, dana, FAILED))
         assert (done.matched, done.retried, done.skipped, done.failed) == (21, 10, {"input_missing": 10}, 1)
         assert await reasons(desk, done) == dict.fromkeys(gone, "input_missing") | {broken[0]: "error"}
+        async with desk.db.read() as session:
+            said = await session.get_one(BatchSkip, (done.job_id, broken[0]))
+        assert said.message == "A check failed: ValueError: https://••••••@example.org is wrong"
+
+    async def test_where_nothing_is_left_to_do_it_is_left_alone(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        over = await ended_jobs(desk, dana, 2, "test.left", title="done")
+        await ended_jobs(desk, dana, 3, "test.left")
+        assert (await preview(desk, dana, FAILED)).skipped == {"not_retryable": 2}
+        done = await walk(desk, await start(desk, dana, FAILED))
+        assert (done.retried, await reasons(desk, done)) == (3, dict.fromkeys(over, "not_retryable"))
 
     async def test_who_lost_their_role_meanwhile_retries_nothing_more(self, desk: Desk) -> None:
         dana = await a_person(desk)

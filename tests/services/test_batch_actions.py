@@ -1,5 +1,6 @@
 """Batches that cancel and delete, on the same rails as those that retry."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,21 +10,25 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import batch_chunk, deletion, lifecycle, submission
+from services import audit, batch_chunk, deletion, lifecycle, submission
 from services.access import Actor
 from services.batch import Selection, Trial, preview, start
 from services.batch_actions import ACTIONS
-from services.batch_report import outcome
+from services.batch_chunk import read_chunk
+from services.batch_report import outcome, read_batch
+from services.batch_walk import write_chunk
 from services.desk import Desk
-from services.errors import Forbidden, Invalid
+from services.errors import Forbidden, Invalid, JobNotFound
 from services.failures import Failure
 from services.lifecycle import Claim, Outcome
-from services.models import Artifact, Attempt, AuditEntry, Job, LogLine, now
+from services.models import Artifact, Attempt, AuditEntry, Job, LogLine, Upload, now
 from services.policy import RetryPolicy
 from services.retry import retry
-from services.vocabulary import BatchAction, FailureType, Role, Status
-from tests.support.batches import ended_jobs, money, walk
+from services.uploads import save_upload
+from services.vocabulary import TERMINAL, BatchAction, FailureType, Role, Status
+from tests.support.batches import claim_batch, ended_jobs, money, walk
 from tests.support.desks import a_kind, a_person, open_desk
+from tests.support.waiting import eventually
 
 CANCEL, DELETE = BatchAction.CANCEL, BatchAction.DELETE
 EVERYTHING = Selection(q="kind:test.*")
@@ -124,6 +129,37 @@ class TestCancel:
             with pytest.raises(Forbidden):
                 await start(desk, viewer, EVERYTHING, action)
 
+    async def test_a_retry_that_begins_at_this_moment_is_cancelled_all_the_same(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        coming = await waits_to_retry_itself(desk, dana)
+        held = await claim_batch(desk, await start(desk, dana, EVERYTHING, CANCEL))
+        async with desk.db.write() as session:
+            await session.execute(sa.update(Job).where(col(Job.id) == coming).values(due_at=now()))
+            await session.commit()
+        async with desk.db.write() as session:
+            batch = await read_batch(desk, held.job_id)
+            chunk = await read_chunk(desk, batch, EVERYTHING, None)
+            assert len(await lifecycle.queue_due(session)) == 1
+            cancelling = asyncio.create_task(write_chunk(desk, batch, chunk, held, "batcher"))
+            if not desk.db.is_sqlite:
+                await eventually(lambda: _somebody_waits(desk), 10)
+        assert (await cancelling).batch.retried == 1
+        assert (await read(desk, coming)).status is Status.CANCELLED
+
+
+async def _somebody_waits(desk: Desk) -> bool:
+    """For a row that a transaction holds."""
+    async with desk.db.read() as session:
+        waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        return bool(await session.scalar(waiting))
+
+
+async def an_upload(desk: Desk, owner: Actor) -> Upload:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"cv"
+
+    return await save_upload(desk, owner, "cv.pdf", None, chunks())
+
 
 class TestDelete:
     async def test_rows_become_tombstones_and_files_go(self, desk: Desk, tmp_path: Path) -> None:
@@ -162,10 +198,26 @@ class TestDelete:
 
     async def test_as_the_single_one(self, desk: Desk) -> None:
         dana = await a_person(desk)
-        one, other = await ended_jobs(desk, dana, 2)
+        files = [await an_upload(desk, dana) for _ in range(2)]
+        one, other = [(await ended_jobs(desk, dana, 1, upload_id=file.id))[0] for file in files]
+        async with desk.db.write() as session:
+            for job_id in (one, other):
+                audit.record(
+                    session, dana, "job.retry", job_id, attempt=2, after="cv of Erika Muster.pdf is gone"
+                )
         await deletion.delete(desk, dana, one)
         await walk(desk, await start(desk, dana, Selection(ids=[other]), DELETE))
-        own = {"id", "rank", "updated_at", "created_at", "deleted_at"}
+        async with desk.db.read() as session:
+            for job_id, file in zip((one, other), files, strict=True):
+                said = sa.select(AuditEntry).where(col(AuditEntry.job_id) == job_id)
+                told = {entry.action: entry.data for entry in (await session.scalars(said)).all()}
+                assert told["job.retry"] == {"attempt": 2}
+                assert await session.get(Upload, file.id) is None
+                assert await desk.storage.size(file.storage_key) is None
+        gone = await read(desk, one)
+        with pytest.raises(JobNotFound):
+            await desk.db.transact(lambda session: lifecycle.bury(session, gone, TERMINAL))
+        own = {"id", "rank", "updated_at", "created_at", "finished_at", "deleted_at"}
         assert (await read(desk, one)).model_dump(exclude=own) == (await read(desk, other)).model_dump(
             exclude=own
         )

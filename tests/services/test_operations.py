@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,9 @@ class TestSwitches:
         with pytest.raises(RetriesDisabled):
             await jobs.start_now(desk, me, waits.id)
         await switches.switch_on(desk, me, AUTO)
+        everywhere = replace(desk, settings=desk.settings.model_copy(update={"retries_enabled": False}))
+        with pytest.raises(RetriesDisabled):
+            await jobs.start_now(everywhere, me, waits.id)
         (started,) = await desk.db.transact(lifecycle.queue_due)
         assert (started.id, started.attempt) == (waits.id, 2)
 
@@ -261,7 +265,7 @@ class TestStuck:
         await retry(desk, me, job.id)
         assert await stuck.list_stuck(desk, me) == ([], None)
         for each in (job, foreign):
-            await put(desk, each, queued_at=db_now(-3900))
+            await put(desk, each, queued_at=db_now(-3900), paused_at=db_now(-60))
         ((found,), _) = await stuck.list_stuck(desk, me)
         assert (found.job.id, found.waiting.code) == (job.id, "no_worker")
         assert await stuck.fail(desk, me, [job.id, fresh.id, foreign.id]) == 1
@@ -269,6 +273,7 @@ class TestStuck:
         assert (ended.status, ended.failure_type) == (Status.FAILED, FailureType.ENVIRONMENT)
         assert ended.error == "Stayed queued for 1 h 5 min: no worker took it"
         assert ended.advice == "No worker is online. Start a worker, then retry."
+        assert ended.paused_at is None, "else its retry would begin by holding on"
         assert await ledger.balance(desk, me) == 5
         assert (await jobs.get_job(desk, others, foreign.id)).status is Status.QUEUED
         assert (await plan_retry(desk, me, job.id)).allowed

@@ -45,6 +45,7 @@ class TestAutoRetry:
         (RetryPolicy(statuses=frozenset({Status.RUNNING})), "not running"),
         (RetryPolicy(cost=-1), "cost cannot be negative"),
         (RetryPolicy(cost=Price(1, percent=-1)), "cost cannot be negative"),
+        (RetryPolicy(cost=Price(1, free=1), counts=False), "free retry makes no sense"),
         (RetryPolicy(limit=-1), "limit cannot be negative"),
         (RetryPolicy(limit=3, counts=False), "makes no sense"),
         (RetryPolicy(auto=AutoRetry(backoff=Backoff(base=0))), "0 < base <= cap"),

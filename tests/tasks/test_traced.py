@@ -44,3 +44,17 @@ async def test_one_trace_from_the_desk_to_the_outcome(bench: Bench, spans: InMem
     assert (ours.pop("mulligan.status"), theirs.pop("mulligan.status")) == ("queued", "failed")
     assert ours == theirs
     assert not worker.status.is_ok
+
+
+async def test_a_run_does_not_fail_for_what_its_span_cannot_say(
+    bench: Bench, spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+):
+    async def away(*_: object) -> None:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr("tasks.traced._look_back", away)
+    async with a_worker(bench.desk.settings):
+        job = await bench.ended((await bench.submit("ends", how="job_error")).id)
+        await retry(bench.desk, bench.me, job.id)
+        again = await bench.ended(job.id, within=10)
+    assert (again.status, again.attempt, again.error) == (Status.FAILED, 2, job.error)
