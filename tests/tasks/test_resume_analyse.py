@@ -259,10 +259,16 @@ class TestErasing:
         await deletion.delete(office.desk, office.me, one.id)
         async with office.desk.db.write() as session:
             chosen = Candidate(other.id, other.version, other.status, None, counts=False, cost=0)
-            assert list(await deletion.delete_many(session, [chosen])) == [other.id]
-        assert await _traces(office) == {"upload", "file"}, "a batch leaves the upload to be pruned"
+            buried, inputs = await deletion.delete_many(session, [chosen])
+        assert (list(buried), len(inputs)) == ([other.id], 1)
+        await deletion.purge_deleted(office.desk, [other.id])
+        await uploads.remove_unused(office.desk, inputs)
+        assert await _traces(office) == set()
         entries, _ = await audit.entries(office.desk, office.me)
-        assert [entry.data for entry in entries if entry.action == "job.retry"] == [{}, {"attempt": 2}]
+        assert [entry.data for entry in entries if entry.action == "job.retry"] == [
+            {"attempt": 2},
+            {"attempt": 2},
+        ]
 
     async def test_happens_by_itself_when_it_was_kept_long_enough(
         self, office: Office, tmp_path: Path
