@@ -24,11 +24,7 @@ from services.ids import new_id
 from services.jobs import actions, get_job
 from services.models import Attempt, AuditEntry, Batch, BatchSkip, Job, Membership
 from services.policy import Check, CheckResult, RetryPolicy
-<<<<<<< HEAD
 from services.retry import Wish, retry
-=======
-from services.retry import Wish, plan_retry, retry
->>>>>>> f8423d4 (Batches: a retry that begins while it is cancelled ends no batch; is_left holds for them; inputs go with deleted jobs; no secrets in what a broken check said)
 from services.vocabulary import BatchAction, Role, Status, Trigger
 from tests.support.batches import claim_batch, ended_jobs, money, new_attempts, walk, walk_on
 from tests.support.desks import a_kind, a_person, open_desk
