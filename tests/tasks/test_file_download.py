@@ -131,7 +131,7 @@ class TestFetching:
     ) -> None:
         url = file_server.on("/some%20clip.mp4", Slowly(BODY, 10_000_000))
         checksum = "sha256:" + hashlib.sha256(BODY).hexdigest().upper()
-        job = await me.ended(await me.submit(url + "?x=1", checksum=checksum))
+        job = await me.ended(await me.submit(url + "?x=" + "y" * 6_000, checksum=checksum))
         assert (job.error, job.status, job.title) == (None, Status.COMPLETED, "some clip.mp4")
         assert job.result == {
             "files": [{"name": "some clip.mp4", "size": len(BODY)}], "size": len(BODY), "resumed": False,
@@ -359,6 +359,23 @@ class TestTrouble:
         aria2.start()
         done = await me.ended(job)
         assert (done.error, await me.output(done)) == (None, {"slow.bin": BODY})
+
+    @on_one_database
+    async def test_a_worker_that_stops_leaves_the_part_to_the_next_one(
+        self, database_url: str, redis_url: str, tmp_path: Path, aria2: Aria2Server, file_server: FileServer
+    ) -> None:
+        slowly = Slowly(BODY, 200_000)
+        async with downloading(database_url, redis_url, tmp_path, aria2, worker=False) as me:
+            async with a_worker(me.desk.settings):
+                job = await me.got_on(await me.submit(file_server.on("/slow.bin", slowly)), 30)
+            assert (await me.read(job)).attempt == 2
+            assert aria2.entries() == []
+            slowly.full.set()
+            async with a_worker(me.desk.settings):
+                done = await me.ended(job)
+        assert (done.error, done.result and done.result["resumed"]) == (None, True)
+        assert slowly.ranges[0] is None
+        assert (slowly.ranges[-1] or "").startswith("bytes=")
 
     @on_one_database
     async def test_aria2_gone_for_good_is_a_failure_with_a_reason(
