@@ -219,6 +219,23 @@ class TestOlderAndNewer:
         assert opened._head.view.status is Status.CANCELLED
 
 
+class TestWhatWasSeen:
+    async def test_cancelling_names_the_version_that_the_page_shows(self, house: House, dana: Actor) -> None:
+        desk = house.web.desk
+        job = await a_job(desk, dana)
+        grid, opened = await house.grid(dana), await house.job(dana, job)
+        await grid.load()
+        async with desk.db.write() as session:  # the page has not heard of it yet
+            assert await lifecycle.claim(session, [Claim(job.id, 1)], "w", 30)
+
+        row = grid.parts.table.row(job.id)
+        assert row
+        await grid.on_action("cancel", row)
+        await opened._on_action("cancel")
+
+        assert (await jobs.get_job(desk, dana, job.id)).cancel_requested_at is None
+
+
 class TestReplaced:
     """A retry that puts a new record in the old one's place: open pages swap it where it stands."""
 

@@ -307,7 +307,8 @@ def _flag(job_id: str, wish: str, words: str, *, url: str, as_json: bool) -> Non
     from ui.cli.client import open_client, print_json
 
     with open_client(url, as_json=as_json) as client:
-        job = client.post(f"{_at(job_id)}/{wish}")
+        job = client.get(_at(job_id))
+        job = client.post(f"{_at(job_id)}/{wish}", {"version": job["version"]})
     print_json(job) if as_json else print(f"{job['id']} {words}")
 
 

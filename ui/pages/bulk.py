@@ -241,7 +241,7 @@ class Bulk:
         act = {"pause": pausing.pause, "resume": pausing.resume, "cancel": jobs.cancel}[action]
 
         async def work(actor: Actor) -> None:
-            self.know([await act(self._page.visit.desk, actor, job.id)])
+            self.know([await act(self._page.visit.desk, actor, job.id, version=job.version)])
 
         await self._page.do(work, trouble=f"“{job.title}” goes on as it was.")
 

@@ -254,7 +254,7 @@ class JobPage(OpenPage):
     async def _cancel(self, view: JobView) -> None:
         async def cancel() -> None:
             async def work(actor: Actor) -> None:
-                self._know(await jobs.cancel(self.visit.desk, actor, view.id))
+                self._know(await jobs.cancel(self.visit.desk, actor, view.id, version=view.version))
 
             await self.do(work, trouble=f"“{view.title}” goes on.")
 
@@ -273,13 +273,13 @@ class JobPage(OpenPage):
 
     async def _pause(self, view: JobView) -> None:
         async def work(actor: Actor) -> None:
-            self._know(await pausing.pause(self.visit.desk, actor, view.id))
+            self._know(await pausing.pause(self.visit.desk, actor, view.id, version=view.version))
 
         await self.do(work, trouble=f"“{view.title}” goes on.")
 
     async def _resume(self, view: JobView) -> None:
         async def work(actor: Actor) -> None:
-            self._know(await pausing.resume(self.visit.desk, actor, view.id))
+            self._know(await pausing.resume(self.visit.desk, actor, view.id, version=view.version))
 
         await self.do(work, trouble=f"“{view.title}” is still paused.")
 

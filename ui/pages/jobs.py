@@ -312,7 +312,7 @@ class JobsPage(OpenPage):
             await cancel()
 
     async def _carry_out_cancel(self, actor: Actor, view: JobView) -> None:
-        self._know(await jobs.cancel(self.visit.desk, actor, view.id))
+        self._know(await jobs.cancel(self.visit.desk, actor, view.id, version=view.version))
 
     def _hope(self, job_id: UUID) -> None:
         row = self.parts.table.row(job_id)
