@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from nicegui import app as pages
 from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -24,6 +25,7 @@ from tasks.queue import TaskiqQueue
 from ui.api.app import install_api
 from ui.live import LiveBridge
 from ui.pages import audit, download, failures, job, jobs, login, new_job, workers
+from ui.pages.not_found import not_found
 from ui.security import BrowserGuard
 from ui.theme import HEAD, STYLESHEET, STYLESHEET_URL
 from ui.visit import Web
@@ -77,6 +79,7 @@ def create_app(desk: Desk) -> FastAPI:
     workers.install(web)
     ui.add_head_html(HEAD, shared=True)
     install_api(app, desk)
+    _install_not_found()
     ui.run_with(
         app,
         title="Mulligan",
@@ -90,6 +93,14 @@ def create_app(desk: Desk) -> FastAPI:
     )
     app.add_middleware(BrowserGuard, settings=desk.settings)
     return app
+
+
+def _install_not_found() -> None:
+    """What is at no address of ours looks like Mulligan too, and leads back."""
+
+    @pages.exception_handler(404)
+    async def no_such_page(_: Request, __: Exception) -> Response:
+        return not_found()
 
 
 def serve(host: str = "127.0.0.1", port: int = 8080) -> None:

@@ -132,7 +132,7 @@ async def process_video(job: JobContext, args: VideoProcessArgs) -> dict[str, An
         "encode", lambda: _encode(job, args.preset, source, media, clip), keep=False
     )
     result = await _described(made, clip.length(media), job.workdir)
-    name = f"{_stem(job.title)}-{args.preset}{output.suffix}"
+    name = f"{_stem(job.title).removesuffix(f'-{args.preset}')}-{args.preset}{output.suffix}"
 
     async def hand_over() -> None:
         await _upload(job, name, made.path, output)

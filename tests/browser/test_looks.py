@@ -112,6 +112,14 @@ async def test_the_address_holds_the_view(visit: Open, submit: Submit, flag: Pat
     await expect(page.get_by_role("alert").filter(has_text="nonsense")).to_be_visible()
 
 
+async def test_a_link_to_a_wrong_search_shows_a_way_out(visit: Open) -> None:
+    page = await visit("/?q=nonsense:1")
+    await expect(page.get_by_role("alert").filter(has_text="nonsense")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Nothing was searched")).to_be_visible()
+    await page.get_by_role("link", name="Show all jobs").click()
+    await expect(page).to_have_url("/")
+
+
 async def test_going_back_gives_the_view_before(visit: Open) -> None:
     page = await visit("/")
     await page.get_by_role("link", name="Failed").click()

@@ -67,6 +67,19 @@ async def test_edit_and_retry(
     assert "sekrit" not in await page.content()
 
 
+async def test_a_retry_is_edited_on_the_way(
+    visit: Open, submit: Submit, api: httpx.Client, flag: Path
+) -> None:
+    job = await failed(api, submit("test.fails", "edited on the way"))
+    page = await visit("/")
+    await page.locator(f'tr[data-job-id="{job["id"]}"]').get_by_role("button", name="Retry").click()
+    dialog = page.get_by_role("dialog", name="Retry this job?")
+    await dialog.get_by_role("button", name="Edit…").click()
+    form = page.get_by_role("dialog", name="Edit and retry")
+    await expect(form.get_by_label("Flag")).to_have_value(str(flag))
+    await expect(dialog).to_be_hidden()
+
+
 async def test_retry_at_a_time_and_take_it_back(visit: Open, submit: Submit, api: httpx.Client) -> None:
     job = await failed(api, submit("test.fails", "later"))
     before = api.get("/api/credits").json()["balance"]

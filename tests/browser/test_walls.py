@@ -44,6 +44,16 @@ async def test_an_unknown_job_is_not_found(visit: Open, path: str) -> None:
     assert answer.status == 404
 
 
+async def test_an_unknown_address_leads_back(visit: Open) -> None:
+    page = await visit("/")
+    answer = await page.goto("/nothing/here")
+    assert answer is not None
+    assert answer.status == 404
+    await expect(page.get_by_text("There is no such page here.")).to_be_visible()
+    await page.get_by_role("link", name="All jobs").click()
+    await expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+
 async def test_what_somebody_typed_is_only_text(visit: Open, submit: Callable[..., dict[str, Any]]) -> None:
     job = submit("test.fails", EVIL, args={"flag": "/nowhere", "api_token": "sekrit"})
     page = await visit("/")

@@ -1,5 +1,6 @@
 """A group of failures: what went wrong, whether it is going on, and how often another chance has helped."""
 
+import re
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
@@ -10,6 +11,8 @@ from ui.components.element import Tag
 from ui.components.moment import Moment
 
 _HELPS = 0.5
+# What differs between the jobs of a group stands as <n>, <url> and so on in its message.
+_VARIABLE = re.compile(r"<(?:n|id|url|path|text)>")
 _ADVICE = {
     FailureType.TRANSIENT: "It comes and goes: a retry may well work.",
     FailureType.PERMANENT: "It comes back as long as the input is the same.",
@@ -29,7 +32,11 @@ class FailureCard:
         with Tag("li", classes="card failure", data_fingerprint=group.fingerprint) as self.element:
             with Tag("div", classes="what"):
                 with Tag("h2"):
-                    Tag("span", group.message or "No message", "mono")
+                    Tag(
+                        "span",
+                        _VARIABLE.sub("\N{HORIZONTAL ELLIPSIS}", group.message) or "No message",
+                        "mono",
+                    )
                     Tag("span", group.kind, "kind mono")
                 with Tag("p"):
                     Tag("span", group.type.replace("_", " "), "pill type")

@@ -15,6 +15,7 @@ from ui.components.when_field import WhenField
 
 Confirm = Callable[[RetryPlan, Wish], Awaitable[None]]
 Replan = Callable[[UUID, Wish], Awaitable[RetryPlan | None]]
+Edit = Callable[[UUID], Awaitable[None]]
 
 _BEGINNING = "The beginning"
 _LATER = "Schedule retry"
@@ -23,9 +24,10 @@ _LATER = "Schedule retry"
 class RetryDialog:
     """Shows a `RetryPlan`. Enter confirms what is allowed, Esc closes, the focus goes in and comes back."""
 
-    def __init__(self, on_confirm: Confirm, on_replan: Replan, upload_url: str) -> None:
+    def __init__(self, on_confirm: Confirm, on_replan: Replan, on_edit: Edit, upload_url: str) -> None:
         self._on_confirm = on_confirm
         self._on_replan = on_replan
+        self._on_edit = on_edit
         self._upload_url = upload_url
         self._plan: RetryPlan | None = None
         self._when: WhenField | None = None
@@ -36,6 +38,8 @@ class RetryDialog:
                     self._sub = Tag("div", classes="sub")
                 self._body = Tag("div", aria_live="polite")
                 with Tag("div", classes="sheet-foot"):
+                    self._edit = Tag("button", "Edit\N{HORIZONTAL ELLIPSIS}", "hidden", type="button")
+                    Tag("div", classes="grow")
                     self._hint = Tag("kbd", "Enter", "hide-small", aria_hidden="true")
                     cancel = Tag("button", "Cancel", "btn plain", type="button", id="retry-cancel")
                     self._other = Tag("button", "", "hidden", type="button")
@@ -56,6 +60,7 @@ class RetryDialog:
         cancel.on("click", self.close, args=[])
         self._confirm_button.on("click", self._confirm, args=[])
         self._other.on("click", self._go_another_way, args=[])
+        self._edit.on("click", self._go_edit, args=[])
 
     @property
     def is_open(self) -> bool:
@@ -70,6 +75,7 @@ class RetryDialog:
         self._sheet.dress("sheet")
         self._enable(allowed=False, word="Retry job", variant="warning")
         self._other.dress("hidden")
+        self._edit.dress("hidden")
         self._body.clear()
         with self._body:
             Tag("p", "Looking at what a retry would do\N{HORIZONTAL ELLIPSIS}", "sr-only")
@@ -85,6 +91,7 @@ class RetryDialog:
         self._sheet.dress("sheet info" if plan.dialog.variant == "info" else "sheet")
         self._enable(allowed=plan.allowed, word=plan.dialog.confirm, variant=plan.dialog.variant)
         self._offer_another_way(plan)
+        self._edit.dress("btn plain" if plan.allowed and plan.args else "hidden")
         self._body.clear()
         with self._body:
             draw_plan(plan)
@@ -130,6 +137,13 @@ class RetryDialog:
             return
         self._dialog.value = False
         await self._on_confirm(another, another.wish)
+
+    async def _go_edit(self) -> None:
+        """With other arguments: the form takes this dialog's place."""
+        plan, self._plan = self._plan, None
+        if plan is not None:
+            self._dialog.value = False
+            await self._on_edit(plan.job_id)
 
     async def _replan(self, plan: RetryPlan, wish: Wish) -> None:
         """Shows the plan of another wish; the one before, where that cannot be had."""

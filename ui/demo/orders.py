@@ -45,15 +45,11 @@ def _tasks() -> Iterator[Order]:
 
 
 def _webhooks(server: str) -> Iterator[Order]:
-    body = {"type": "invoice.paid", "data": {"id": 1041, "total": "19.00"}}
-    yield Order("webhook.deliver", "Invoice 1041 paid", {"url": f"{server}/hooks/ok", "body": body})
-    yield Order(
-        "webhook.deliver", "Invoice 1042 paid", {"url": f"{server}/hooks/flaky?name=1042", "body": body}
-    )
-    yield Order(
-        "webhook.deliver", "Invoice 1043 paid", {"url": f"{server}/hooks/busy?name=1043", "body": body}
-    )
-    yield Order("webhook.deliver", "Invoice 1044 paid", {"url": f"{server}/hooks/gone", "body": body})
+    hooks = {1041: "ok", 1042: "flaky?name=1042", 1043: "busy?name=1043", 1044: "gone"}
+    for invoice, hook in hooks.items():
+        body = {"type": "invoice.paid", "data": {"id": invoice, "total": "19.00"}}
+        args = {"url": f"{server}/hooks/{hook}", "body": body}
+        yield Order("webhook.deliver", f"Invoice {invoice} paid", args)
 
 
 def _videos() -> Iterator[Order]:

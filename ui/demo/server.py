@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -113,7 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
-        with path.open("rb") as file:
+        # Whoever has seen enough, hangs up: a look at a video's first bytes for instance.
+        with path.open("rb") as file, suppress(ConnectionError):
             while chunk := file.read(_CHUNK):
                 self.wfile.write(chunk)
 

@@ -16,7 +16,7 @@ from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.components.moment import Moment
 from ui.pages.not_found import not_found
-from ui.pages.open_page import OpenPage
+from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
 _PAGE = 50
@@ -25,7 +25,7 @@ _PAGE = 50
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/audit", title="Audit log · Mulligan")
+    @ui.page("/audit", title="Audit log · Mulligan", response_timeout=BUILD_SECONDS)
     async def audit_page(request: Request) -> Response | None:
         try:
             visit = await enter(web, request)

@@ -20,7 +20,7 @@ from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.components.failure_card import FailureCard
 from ui.pages.not_found import not_found
-from ui.pages.open_page import OpenPage
+from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
 _SKELETON_AFTER_SECONDS = 0.4
@@ -35,7 +35,7 @@ Key = tuple[str, str]
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/failures", title="Failures · Mulligan")
+    @ui.page("/failures", title="Failures · Mulligan", response_timeout=BUILD_SECONDS)
     async def failures_page(request: Request) -> Response | None:
         try:
             visit = await enter(web, request)

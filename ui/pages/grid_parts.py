@@ -132,6 +132,22 @@ class GridParts:
             )
             self._empty.say("No jobs yet", text, icon="golf_course", link=link)
 
+    def show_unsearched(self, address: GridAddress) -> None:
+        """A way out of a search that cannot be understood, where no earlier rows are in sight."""
+        if any(self.table.rows()):
+            return
+        self.table.fill([])
+        self.table.reveal(on=False)
+        for _, count in self._tabs.values():
+            count.say("\N{EN DASH}")
+        link = ("Show all jobs", address.change(status=None, q="").path)
+        self._empty.say(
+            "Nothing was searched",
+            "Correct the search above, or look at all jobs.",
+            icon="search_off",
+            link=link,
+        )
+
     def show_unread(self, words: str, address: GridAddress) -> None:
         """What went wrong, in place of rows that could not be read; `show_empty` ends it."""
         self.table.fill([])

@@ -30,7 +30,7 @@ from ui.components.section import Section
 from ui.components.tree import tree
 from ui.components.trouble import draw_trouble
 from ui.pages.not_found import not_found
-from ui.pages.open_page import OpenPage
+from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.pages.retrying import Retrying
 from ui.theme import STATUS_LOOKS
 from ui.visit import Unauthenticated, Visit, Web, enter_for_job, to_sign_in
@@ -42,7 +42,7 @@ _PROCESS = "video.process"
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/jobs/{job_id}")
+    @ui.page("/jobs/{job_id}", response_timeout=BUILD_SECONDS)
     async def job_page(request: Request, job_id: str) -> Response | None:
         try:
             identity = UUID(job_id)

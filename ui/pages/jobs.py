@@ -27,7 +27,7 @@ from ui.pages.bulk import Bulk
 from ui.pages.grid_address import PAGE_SIZE, GridAddress
 from ui.pages.grid_parts import GridParts
 from ui.pages.not_found import not_found
-from ui.pages.open_page import OpenPage
+from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.pages.retrying import Retrying
 from ui.theme import STATUS_LOOKS
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
@@ -42,7 +42,7 @@ _UNREAD = "Something went wrong on our side. Nothing was lost; try again."
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/", title="Jobs · Mulligan")
+    @ui.page("/", title="Jobs · Mulligan", response_timeout=BUILD_SECONDS)
     async def jobs_page(request: Request) -> Response | None:
         try:
             visit = await enter(web, request)
@@ -118,6 +118,7 @@ class JobsPage(OpenPage):
         except Invalid as error:
             if turn == self._turn:
                 self.parts.show_mistake(error.message)
+                self.parts.show_unsearched(self.address)
             return
         if turn != self._turn or self.ended:
             return

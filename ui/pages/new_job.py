@@ -17,16 +17,17 @@ from ui.components.args_schema import ArgField, arg_fields
 from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.pages.not_found import not_found
-from ui.pages.open_page import OpenPage
+from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
 _HIDDEN_KINDS = "system."
+_DEMO_KINDS = "demo."
 
 
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/new", title="New job · Mulligan")
+    @ui.page("/new", title="New job · Mulligan", response_timeout=BUILD_SECONDS)
     async def new_job_page(request: Request) -> Response | None:
         try:
             visit = await enter(web, request)
@@ -46,7 +47,8 @@ class NewJobPage(OpenPage):
 
     def __init__(self, visit: Visit, kind: str | None, artifact: str | None = None) -> None:
         super().__init__(visit, "Jobs")
-        self._kinds = [k for k in visit.desk.kinds if not k.name.startswith(_HIDDEN_KINDS)]
+        kinds = [k for k in visit.desk.kinds if not k.name.startswith(_HIDDEN_KINDS)]
+        self._kinds = sorted(kinds, key=lambda k: k.name.startswith(_DEMO_KINDS))  # to play with: last
         self._cards: dict[str, Tag] = {}
         self._artifact = artifact
         """A file of another job's output, for the kind that the page was asked for."""

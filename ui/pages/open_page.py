@@ -43,6 +43,8 @@ _GO_SECONDS = 1.5
 """After `g`, how long the letter of a page may take."""
 STIRRED_SECONDS = 0.7
 SHARED_SECONDS = 0.5
+BUILD_SECONDS = 30.0
+"""How long a page may take to be made. NiceGUI's own three are too few for a busy machine, and end in a 500."""
 
 
 class OpenPage:

@@ -80,7 +80,7 @@ class Retrying:
         self._swap = swap
         self._reread = reread
         self.optimism = Optimism()
-        self.dialog = RetryDialog(self._carry_out, self._replan, page.upload_url)
+        self.dialog = RetryDialog(self._carry_out, self._replan, self.edit, page.upload_url)
         self.editing = EditDialog(page.upload_url)
 
     @property

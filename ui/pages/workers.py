@@ -23,7 +23,7 @@ from ui.components.empty import Empty
 from ui.components.operations import draw_queues, draw_stuck, draw_switches, draw_workers
 from ui.components.section import Section
 from ui.pages.not_found import not_found
-from ui.pages.open_page import OpenPage
+from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
 _EVERY_SECONDS = 3.0
@@ -34,7 +34,7 @@ _ALL_KINDS = "All kinds"
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/workers", title="Workers · Mulligan")
+    @ui.page("/workers", title="Workers · Mulligan", response_timeout=BUILD_SECONDS)
     async def workers_page(request: Request) -> Response | None:
         try:
             visit = await enter(web, request)
@@ -113,7 +113,7 @@ class WorkersPage(OpenPage):
         kinds = [kind.name for kind in self.visit.desk.kinds if not kind.name.startswith("system.")]
         self._form = Tag("div", classes="switch-form")
         with self._form:
-            self._kind = ui.select([_ALL_KINDS, *kinds], value=_ALL_KINDS, label="Of").props(
+            self._kind = ui.select([_ALL_KINDS, *kinds], value=_ALL_KINDS, label="Retries of").props(
                 "outlined dense options-dense"
             )
             self._reason = ui.input("Reason, shown to whoever would retry").props(
