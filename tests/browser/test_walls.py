@@ -51,7 +51,7 @@ async def test_an_unknown_address_leads_back(visit: Open) -> None:
     assert answer.status == 404
     await expect(page.get_by_text("There is no such page here.")).to_be_visible()
     await page.get_by_role("link", name="All jobs").click()
-    await expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
 
 
 async def test_what_somebody_typed_is_only_text(visit: Open, submit: Callable[..., dict[str, Any]]) -> None:
