@@ -91,7 +91,7 @@ class RetryDialog:
         self._sheet.dress("sheet info" if plan.dialog.variant == "info" else "sheet")
         self._enable(allowed=plan.allowed, word=plan.dialog.confirm, variant=plan.dialog.variant)
         self._offer_another_way(plan)
-        self._edit.dress("btn plain" if plan.allowed and plan.args else "hidden")
+        self._offer_edit(plan)
         self._body.clear()
         with self._body:
             draw_plan(plan)
@@ -175,6 +175,12 @@ class RetryDialog:
     def _offer_another_way(self, plan: RetryPlan) -> None:
         self._other.say("Retry anyway" if plan.can_force else "Retry when it is back")
         self._other.dress("btn danger" if plan.can_force else "btn" if plan.can_wait else "hidden")
+
+    def _offer_edit(self, plan: RetryPlan) -> None:
+        """Once: the form starts from the job's own arguments, and would forget what was edited before."""
+        is_ours = plan.kind.startswith("system.")
+        offered = plan.allowed and plan.args and not plan.changes and not is_ours
+        self._edit.dress("btn plain" if offered else "hidden")
 
     def _take_focus(self, *, allowed: bool) -> None:
         target = "retry-confirm" if allowed else "retry-cancel"
