@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from services.settings import Settings
 from tests.support.fileserver import FileServer
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 # A loaded machine is slow now and then; what an example finds matters, not how long it took.
 hypothesis.settings.register_profile("mulligan", deadline=None)
 hypothesis.settings.load_profile("mulligan")
+
+
+class _BrowserTogether(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Tests of the browser go to one process, one after the other: they share a Mulligan and a Chromium.
+
+    xdist's own groups (`--dist loadgroup`) have no effect with pytest 9.2, whose node ids cannot be written to.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "browser" if nodeid.startswith("tests/browser/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _BrowserTogether | None:
+    """How tests are given out to processes."""
+    return _BrowserTogether(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(autouse=True)

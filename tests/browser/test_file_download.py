@@ -12,7 +12,6 @@ from tests.support.fileserver import FileServer
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 BODY = bytes(range(256)) * 4_000

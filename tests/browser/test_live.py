@@ -13,7 +13,6 @@ from tests.browser.stack import PASSWORD, Stack
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 

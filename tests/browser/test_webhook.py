@@ -10,7 +10,6 @@ from tests.support.fileserver import FileServer, failing
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 

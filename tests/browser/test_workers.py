@@ -14,7 +14,6 @@ from tests.browser.test_looks import require_accessible, require_no_sideways_scr
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.asyncio(loop_scope="session"),
 ]
 
