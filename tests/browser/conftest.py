@@ -8,13 +8,17 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.stack import PASSWORD, Stack
 from tests.support.chromium import launch_options
 from tests.support.valkey import ValkeyServer
 
 Open = Callable[..., Awaitable[Page]]
+
+# A busy machine is slow; what is never shown still fails its test.
+_PATIENCE_MS = 30_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +76,7 @@ async def visit(browser: Browser, stack: Stack, _doors: dict[str, Any]) -> Async
             base_url=stack.url, viewport={"width": width, "height": height}, color_scheme=scheme,
             storage_state=_doors[who] if who else None,
         )  # fmt: skip
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(_PATIENCE_MS)
         contexts.append(context)
         page = await context.new_page()
         page.on("pageerror", lambda error: trouble.append(str(error)))
