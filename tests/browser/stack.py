@@ -38,6 +38,7 @@ class Stack:
     port: int = field(default_factory=free_port)
     aria2: Embedded | None = None
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _with_password: set[str] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -83,7 +84,14 @@ class Stack:
         return done.stdout.strip()
 
     def add_person(self, email: str, workspace: str, role: Role, password: str | None = None) -> str | None:
-        """Adds a member; gives the path of a sign-in link, where there is no password."""
+        """Adds a member, once; gives the path of a sign-in link, where there is no password.
+
+        A password given again would end the sessions that other tests have of this person.
+        """
+        if password and email in self._with_password:
+            return None
+        if password:
+            self._with_password.add(email)
         added = self._with_records(
             lambda records: people.add_user(records, email, workspace=workspace, role=role, password=password)
         )

@@ -127,6 +127,8 @@ async def test_its_worker_ends_half_way(desk: Desk, tmp_path: Path, sign: signal
         if sign == signal.SIGKILL:
             os.killpg(worker.manager.pid, sign)
         else:
+            # To the process itself as well: taskiq's manager passes it on within a second, which is many chunks.
+            os.kill(worker.pids()[0], sign)
             worker.stop()
     assert 0 < await chunks(desk, batch.id) < 6, "half-way"
     with a_worker_process(desk.settings, "second"):
