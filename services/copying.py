@@ -9,7 +9,7 @@ from services.errors import Invalid, NotOver
 from services.ids import new_id
 from services.jobs import find_job
 from services.models import Job
-from services.redaction import restore_hidden
+from services.receivers import edited_args
 from services.storable import require_storable
 from services.submission import make
 from services.vocabulary import TERMINAL
@@ -45,7 +45,7 @@ async def copy(
     kind = desk.kinds[job.kind]
     if args is not None:
         require_storable(args)
-    parsed = kind.parse_args(job.args if args is None else restore_hidden(kind, job.args, args))
+    parsed = kind.parse_args(job.args) if args is None else edited_args(kind, job.args, args)
     made = Job(
         id=new_id(), workspace_id=actor.workspace_id, owner_id=actor.user_id, kind=job.kind, title="",
         args=kind.dump_args(parsed), max_retries=job.max_retries, made_from=job.id,

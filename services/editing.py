@@ -11,7 +11,8 @@ from services.errors import Invalid
 from services.kinds import JobKind
 from services.lifecycle import Edit
 from services.models import Job
-from services.redaction import differences, restore_hidden
+from services.receivers import edited_args
+from services.redaction import differences
 from services.storable import require_storable
 from services.uploads import input_of
 
@@ -22,13 +23,14 @@ async def edit(
     """The job's arguments replaced by these; None where they are the same.
 
     Raises:
-        Invalid: they do not fit the kind, something hidden stands where it did not stand, or Mulligan made the job.
+        Invalid: they do not fit the kind, something hidden stands where it did not stand or would be sent elsewhere,
+            or Mulligan made the job.
         NotFound: the upload that they name is not there, or not the actor's to see.
     """
     if job.kind.startswith("system."):
         raise Invalid("system.* jobs are made by Mulligan itself: they go on as they were asked for.")
     require_storable(args)
-    parsed = kind.parse_args(restore_hidden(kind, job.args, args))
+    parsed = edited_args(kind, job.args, args)
     stored = kind.dump_args(parsed)
     changes = differences(kind, _whole(kind, job.args), kind.dump_whole(parsed))
     if not changes:

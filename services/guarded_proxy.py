@@ -21,6 +21,7 @@ _HEAD_SECONDS = 20.0
 _CONNECT_SECONDS = 15.0
 _IDLE_SECONDS = 300.0
 _CHUNK = 64 * 1024
+_MOST_LENGTH_DIGITS = 18
 # Of one connection only: never passed on (RFC 9110, 7.6.1), and our token least of all.
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-authorization", b"proxy-connection", b"te", b"upgrade"}
 
@@ -179,6 +180,8 @@ def _length(head: _Head) -> int:
     value = head.get(b"content-length") or b"0"
     if head.get(b"transfer-encoding") or not value.isdigit():
         raise _Unable("411 Length Required", "a body needs a Content-Length here")
+    if len(value) > _MOST_LENGTH_DIGITS:  # Python itself refuses to read thousands of them
+        raise _Unable("400 Bad Request", "nothing is that long")
     return int(value)
 
 

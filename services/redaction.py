@@ -10,7 +10,15 @@ from services.errors import Invalid
 from services.kinds import JobKind
 from services.scrubbing import HIDDEN, is_secret_name, scrub
 
-__all__ = ["HIDDEN", "differences", "redact_args", "redact_result", "restore_hidden", "secret_values"]
+__all__ = [
+    "HIDDEN",
+    "differences",
+    "hidden_in",
+    "redact_args",
+    "redact_result",
+    "restore_hidden",
+    "secret_values",
+]
 
 # Shorter ones stand in other words by chance.
 _SHORTEST_SECRET = 6
@@ -36,7 +44,7 @@ def restore_hidden(kind: JobKind, stored: dict[str, Any], given: dict[str, Any])
         Invalid: what is hidden stands where it did not stand, so that nobody knows what is meant.
     """
     restored: dict[str, Any] = _restored(given, redact_args(kind, stored), stored)
-    if left := next(_hidden_in(restored, []), None):
+    if left := next(hidden_in(restored, []), None):
         where = ".".join(["args", *left])
         words = f"What is hidden ({HIDDEN}) is known only where it stood: write it out, or leave it as it was"
         raise Invalid(f"{where}: {words}", errors=[{"loc": left, "msg": words}])
@@ -97,16 +105,17 @@ def _is_named_secret(shown: Any) -> bool:
             return False
 
 
-def _hidden_in(value: Any, path: list[str]) -> Iterator[list[str]]:
+def hidden_in(value: Any, path: list[str]) -> Iterator[list[str]]:
+    """Where something stands that is hidden: each place as a path below `path`."""
     match value:
         case str() if HIDDEN in value:
             yield path
         case dict():
             for key, inner in value.items():
-                yield from _hidden_in(inner, [*path, str(key)])
+                yield from hidden_in(inner, [*path, str(key)])
         case list():
             for n, inner in enumerate(value):
-                yield from _hidden_in(inner, [*path, str(n)])
+                yield from hidden_in(inner, [*path, str(n)])
 
 
 def _differences(

@@ -272,6 +272,13 @@ class TestProxy:
             (b"CONNECT u@a.example:80 HTTP/1.1\r\n{auth}\r\n", 403),
             (b"rubbish\r\n{auth}\r\n", 403),
             (b"POST http://a.example:{port}/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n{auth}\r\n", 411),
+            (
+                b"POST http://a.example:{port}/ HTTP/1.1\r\nContent-Length: "
+                + b"9" * 5_000
+                + b"\r\n{auth}\r\n",
+                400,
+            ),
+            (b"POST http://a.example:{port}/ HTTP/1.1\r\nContent-Length: -1\r\n{auth}\r\n", 411),
         ],
     )
     async def test_what_makes_no_sense_is_answered_and_closed(

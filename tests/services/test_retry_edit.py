@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, JsonValue, SecretStr
 from sqlmodel import col
 
 from services import credits as ledger
@@ -55,6 +55,21 @@ class Film(BaseModel):
     headers: list[tuple[str, str]] = []
 
 
+class Target(BaseModel):
+    """Where to send, and with what."""
+
+    url: str
+    token: SecretStr | None = None
+
+
+class Sending(BaseModel):
+    """Arguments with receivers, another address, and content."""
+
+    targets: list[Target]
+    docs: str = ""
+    body: JsonValue = None
+
+
 class Hook(BaseModel):
     """Arguments of a kind that gives up."""
 
@@ -72,6 +87,7 @@ async def desk(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterat
             policy=RetryPolicy(cost=1, checks=(input_in_storage,)),
         ),
         a_kind("test.plain", args_model=Film, steps=("cut", "score"), policy=RetryPolicy(cost=1)),
+        a_kind("test.sender", args_model=Sending, policy=RetryPolicy()),
         a_kind("test.hook", args_model=Hook, policy=RetryPolicy(hopeless_after=3)),
     )
     async with open_desk(database_url, redis_url, tmp_path, *kinds) as desk:
@@ -174,6 +190,44 @@ class TestEdit:
             await retry(desk, dana, job.id, wish=Wish(args=SHOWN | edited))
         assert refused.value.data["errors"][0]["loc"][0] == next(iter(edited))
         assert (await read(desk, job)).version == job.version
+
+    @pytest.mark.parametrize(
+        "elsewhere",
+        [
+            {"targets": [{"url": "https://evil.example/in", "token": HIDDEN}]},
+            {"targets": [{"url": "http://example.org/in", "token": HIDDEN}]},  # without TLS
+            {"targets": [{"url": "https://example.org:444/in", "token": HIDDEN}]},
+            {
+                "targets": [
+                    {"url": "https://example.org/in", "token": HIDDEN},
+                    {"url": "https://evil.example"},
+                ]
+            },
+            {"targets": [{"url": "https://example.com/in", "token": HIDDEN}]},  # where something else goes
+        ],
+    )
+    async def test_what_is_hidden_is_not_sent_elsewhere(self, desk: Desk, elsewhere: dict[str, Any]) -> None:
+        dana = await a_person(desk, credits=5)
+        stored = {
+            "targets": [{"url": "https://example.org/in", "token": "sesame-open"}],
+            "docs": "https://example.com/",
+            "body": {"see": "https://example.org"},
+        }
+        shown = stored | {"targets": [{"url": "https://example.org/in", "token": HIDDEN}]}
+        job = await failed_job(desk, dana, "test.sender", **stored)
+        for change in (retry(desk, dana, job.id, wish=Wish(args=shown | elsewhere)),
+                       copy(desk, dana, job.id, args=shown | elsewhere)):  # fmt: skip
+            with pytest.raises(Invalid, match="The address leads elsewhere now") as refused:
+                await change
+            assert refused.value.data["errors"][0]["loc"] == ["targets", "0", "token"]
+        assert await read(desk, job) == job
+        # Written out again it goes anywhere; left as it was, to other paths, and with other words.
+        written = {"targets": [{"url": "https://new.example/", "token": "another-one"}]}
+        assert (await copy(desk, dana, job.id, args=shown | written)).args["targets"] == written["targets"]
+        path = {"targets": [{"url": "https://EXAMPLE.org:443/other", "token": HIDDEN}]}
+        body = {"body": {"see": "https://new.example"}}
+        copied = await copy(desk, dana, job.id, args=shown | path | body)
+        assert copied.args["targets"][0]["token"] == "sesame-open"
 
     async def test_what_does_not_fit_is_refused_as_at_submission(self, desk: Desk) -> None:
         dana = await a_person(desk, credits=5)

@@ -29,12 +29,13 @@ class ArgsForm:
         self._upload_url = upload_url
         self._readers: dict[str, Callable[[], Any]] = {}
         self._wrong: dict[str, Tag] = {}
+        self._more: Tag | None = None
         for field in fields:
             if field.in_front:
                 self._draw(field)
         rest = [field for field in fields if not field.in_front]
         if rest:
-            with Tag("details", classes="more"):
+            with Tag("details", classes="more") as self._more:
                 Tag("summary", "More options")
                 for field in rest:
                     self._draw(field)
@@ -62,6 +63,8 @@ class ArgsForm:
         """Shows what is wrong at each field, and takes away what is not. Returns what belongs to no field."""
         for name, line in self._wrong.items():
             line.say(wrong.get(name, ""))
+            if name in wrong and self._more and line in self._more.descendants():
+                self._more.put(open=True)
         rest = [words for name, words in wrong.items() if name not in self._wrong]
         return "; ".join(rest) or None
 
