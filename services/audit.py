@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.access import Actor
 from services.desk import Desk
 from services.models import AuditEntry
+from services.people.access import Actor
 
 
 def record(session: AsyncSession, actor: Actor, action: str, job_id: UUID | None = None, **data: Any) -> None:

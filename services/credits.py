@@ -10,14 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import audit
-from services.access import Actor
-from services.database import rows_json
+from services.database.database import rows_json
+from services.database.statements import Statements, statements
 from services.desk import Desk
 from services.errors import InsufficientCredits, Invalid
 from services.ids import new_id
 from services.lifecycle import Claim
 from services.models import Attempt, CreditEntry, Job, Workspace
-from services.statements import Statements, statements
+from services.people.access import Actor
 from services.vocabulary import CreditReason
 
 _MOST = 1_000_000_000

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from services.database import Database
+from services.database.database import Database
 from services.feed import Feed
 from services.kinds import KindRegistry
 from services.queue import JobQueue
 from services.settings import Settings, SettingsError
-from services.storage import Storage
+from services.storage.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import to_jsonable_python
 
 from services.errors import Invalid
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.policy import RetryPolicy
 from services.queue import DEFAULT_QUEUE
 from services.settings import Settings, SettingsError

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.database import Database
+from services.database.database import Database
 
 # Any number, the same in every process: who holds it migrates, the others wait.
 _LOCK = 7_204_417_011

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel, col
 
-from services.database import UtcDateTime
+from services.database.database import UtcDateTime
 from services.ids import new_id
 from services.vocabulary import (
     BatchAction,

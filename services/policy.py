@@ -1,4 +1,4 @@
-"""What a retry of a kind means, as data. `services/retry.py` carries it out, whatever the kind."""
+"""What a retry of a kind means, as data. `services/retry/retrying.py` carries it out, whatever the kind."""
 
 import math
 import random
@@ -12,9 +12,9 @@ from services.vocabulary import TERMINAL, UNSUCCESSFUL, FailureType, RetryMode, 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from services.access import Actor
     from services.desk import Desk
     from services.models import Job
+    from services.people.access import Actor
 
 
 _LONGEST_ASKED = 3600.0

@@ -6,9 +6,9 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services.access import Actor
 from services.desk import Desk
 from services.models import Attempt, Job, now
+from services.people.access import Actor
 from services.vocabulary import RETRIES, TERMINAL, Status
 
 

@@ -10,20 +10,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from services.artifact_input import artifact_for
 from services.desk import Desk
 from services.errors import ServiceUnavailable
-from services.failures import JobError, clean
-from services.filenames import safe_filename
+from services.failures.failures import JobError, clean
 from services.ids import new_id
 from services.kinds import JobKind
 from services.lifecycle import Claimed, Progress
 from services.models import Artifact, LogLine, now
-from services.object_store import ObjectMissing, StorageFull
 from services.redaction import secret_values
 from services.scrubbing import scrub
-from services.storage import artifact_key
-from services.uploads import stored_input
+from services.storage.artifact_input import artifact_for
+from services.storage.filenames import safe_filename
+from services.storage.object_store import ObjectMissing, StorageFull
+from services.storage.storage import artifact_key
+from services.storage.uploads import stored_input
 from services.vocabulary import FailureType
 from tasks.output import keep_artifact
 from tasks.steps import Steps

@@ -10,16 +10,18 @@ from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services import archive, lifecycle, slots
-from services.deletion import delete_old, purge_deleted
+from services import lifecycle
 from services.desk import Desk
 from services.errors import QueueUnavailable
-from services.failures import Failure, failure
+from services.failures.failures import Failure, failure
 from services.feed import Change
+from services.jobs.deletion import delete_old, purge_deleted
 from services.lifecycle import Claim
 from services.models import Job
+from services.operations import slots
 from services.queue import DEFAULT_QUEUE, Doorbell
-from services.uploads import prune_uploads
+from services.storage import archive
+from services.storage.uploads import prune_uploads
 from services.vocabulary import FailureType, Status
 from tasks.engines import Tidy
 from tasks.outage import Outage

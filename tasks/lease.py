@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from services import lifecycle
-from services.database import Database
+from services.database.database import Database
 from services.lifecycle import Claim
 from tasks.outage import Outage
 from tasks.run import Run, Stop

@@ -5,10 +5,10 @@ import logging
 import random
 
 from services import lifecycle
-from services.awaited import look_again
 from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.feed import Change
+from services.retry.awaited import look_again
 from tasks.outage import Outage
 from tasks.reporter import Announcer
 

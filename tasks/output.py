@@ -6,13 +6,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import archive, lifecycle
-from services.database import Database
+from services import lifecycle
+from services.database.database import Database
 from services.desk import Desk
 from services.errors import MulliganError
 from services.lifecycle import Claim, Claimed
 from services.models import Artifact, Job
-from services.storage import Storage
+from services.storage import archive
+from services.storage.storage import Storage
 from tasks.patience import with_patience
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from services.database import is_outage
+from services.database.database import is_outage
 
 T = TypeVar("T")
 

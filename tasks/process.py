@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.vocabulary import FailureType
 
 _CHILD = Path(__file__).with_name("child.py")

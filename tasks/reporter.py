@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services import lifecycle
-from services.commit import GroupCommit
-from services.database import Database
+from services.database.commit import GroupCommit
+from services.database.database import Database
 from services.feed import Change, Feed
 from services.lifecycle import Progress
 from services.models import LogLine

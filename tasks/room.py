@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services import slots
 from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.lifecycle import Claim, Claimed
+from services.operations import slots
 from services.queue import DEFAULT_QUEUE, Doorbell
 from services.vocabulary import Priority
 

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services import lifecycle
-from services.commit import GroupCommit
-from services.database import is_outage
+from services.database.commit import GroupCommit
+from services.database.database import is_outage
 from services.desk import Desk
 from services.errors import Invalid
-from services.failures import Failure, classify, failure
+from services.failures.failures import Failure, classify, failure
 from services.feed import Change
 from services.kinds import JobKind
 from services.lifecycle import Claim, Claimed, Outcome

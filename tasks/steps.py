@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import lifecycle
-from services.database import Database, db_now
+from services.database.database import Database, db_now
 from services.lifecycle import Claim
 from services.models import Step
 from services.vocabulary import StepStatus

@@ -9,7 +9,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, StatusCode
 from sqlmodel import col
 
 from services import tracing
-from services.database import Database
+from services.database.database import Database
 from services.lifecycle import Claimed, Outcome
 from services.models import Attempt
 from services.tracing import Retrying

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services.database import Database
+from services.database.database import Database
 from services.models import Job
 from services.vocabulary import Status
 

@@ -8,16 +8,17 @@ import socket
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
-from services import lifecycle, workers
-from services.database import Database
+from services import lifecycle
+from services.database.database import Database
 from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.feed import Change, Feed, connect
 from services.kinds import load_kinds
 from services.lifecycle import Claim
 from services.models import Worker as WorkerRow
+from services.operations import workers
 from services.settings import Settings
-from services.storage import Storage
+from services.storage.storage import Storage
 from services.tracing import flush_spans, set_up_tracing
 from tasks.engines import engines, queues_of, tidiers
 from tasks.housekeeping import Housekeeping

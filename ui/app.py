@@ -12,13 +12,13 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from services import people
-from services.database import Database
+from services.database.database import Database
 from services.desk import Desk
 from services.feed import Feed, connect
 from services.kinds import load_kinds
+from services.people import people
 from services.settings import Settings, load_settings
-from services.storage import Storage
+from services.storage.storage import Storage
 from services.tracing import flush_spans, set_up_tracing
 from tasks.kinds import BUILT_IN
 from tasks.queue import TaskiqQueue

@@ -15,11 +15,11 @@ from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
-from services import jobs
-from services.access import Actor
 from services.desk import Desk
 from services.feed import Batch, Change
+from services.jobs import jobs
 from services.models import Job
+from services.people.access import Actor
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from services import jobs, people, sessions
-from services.access import Actor
 from services.desk import Desk
 from services.errors import JobNotFound, Unauthenticated
-from services.people import Seat
+from services.jobs import jobs
+from services.people import people, sessions
+from services.people.access import Actor
+from services.people.people import Seat
 from ui.live import LiveBridge
 
 __all__ = ["Unauthenticated", "Visit", "Web", "enter", "enter_for_job", "local_path", "to_sign_in"]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.database import rows_json
+from services.database.database import rows_json
 from services.feed import Change
 from services.transitions.parts import Claim, cancelled, change_of, key_of, texts_of
 from services.vocabulary import (

@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import lineage
-from services.database import db_now
+from services.database.database import db_now
+from services.database.statements import Statements, statements
 from services.errors import Conflict, JobNotFound
-from services.failures import Failure
+from services.failures.failures import Failure
 from services.feed import Change
 from services.models import Attempt, Job, Step
 from services.queue import Doorbell
-from services.statements import Statements, statements
+from services.retry import lineage
 from services.vocabulary import (
     FailureType,
     Status,

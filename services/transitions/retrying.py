@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.database import db_now
-from services.failures import Failure
+from services.database.database import db_now
+from services.failures.failures import Failure
 from services.models import Attempt, Job, Step, now
 from services.transitions.parts import (
     CLEARED,

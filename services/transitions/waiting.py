@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.database import db_now
+from services.database.database import db_now
 from services.models import Attempt, Job
 from services.transitions.parts import begin, conflict_of, moved_on, one_changed, set_attempt
 from services.vocabulary import (

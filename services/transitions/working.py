@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.database import rows_json
-from services.failures import Failure
+from services.database.database import rows_json
+from services.failures.failures import Failure
 from services.feed import Change
 from services.models import Attempt, AuditEntry, Job
 from services.models import is_now as _is

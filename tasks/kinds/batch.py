@@ -1,4 +1,4 @@
-"""`system.batch_retry`, `system.batch_cancel` and `system.batch_delete`: many jobs, made by `services/batch.py`.
+"""`system.batch_retry`, `system.batch_cancel` and `system.batch_delete`: many jobs, made by `services/batch/batch.py`.
 
 One chunk after the other here; each pauses and stops between two of them.
 """
@@ -10,15 +10,15 @@ from contextlib import aclosing
 from pathlib import Path
 from time import monotonic
 
-from services.batch_actions import ACTIONS, Done
-from services.batch_chunk import Chunk, missing_of_canary, read_chunk
-from services.batch_match import Selection
-from services.batch_report import outcome, read_batch, skipped_jobs
-from services.batch_trial import Tally, against_canary, against_going_on, go_on, is_waiting, stop, tally
-from services.batch_walk import Advance, NotHeld, tell, write_chunk
+from services.batch.actions import ACTIONS, Done
+from services.batch.chunk import Chunk, missing_of_canary, read_chunk
+from services.batch.match import Selection
+from services.batch.report import outcome, read_batch, skipped_jobs
+from services.batch.trial import Tally, against_canary, against_going_on, go_on, is_waiting, stop, tally
+from services.batch.walk import Advance, NotHeld, tell, write_chunk
 from services.desk import Desk
 from services.errors import Forbidden
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.kinds import job_kind
 from services.lifecycle import Claim
 from services.models import Batch, Job

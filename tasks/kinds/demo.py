@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.kinds import JobContext, job_kind
 from services.policy import AutoRetry, Price, RetryDialog, RetryPolicy
 from services.vocabulary import FailureType

@@ -7,18 +7,18 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from services.addresses import AddressGuard, AddressRefused, parse_address
-from services.checking import Unlearned
+from services.checks.checking import Unlearned
+from services.checks.remote_size import remote_size
+from services.checks.space import free_disk_space, owner_quota, remote_size_limit
+from services.checks.state import not_a_torrent, service_answers
 from services.desk import Desk
 from services.errors import ServiceUnavailable
-from services.failures import JobError
+from services.failures.failures import JobError
+from services.guard.addresses import AddressGuard, AddressRefused, parse_address
 from services.kinds import job_kind
 from services.models import Job
 from services.policy import Preparing, RetryDialog, RetryPolicy, Undo
-from services.remote_size import remote_size
 from services.settings import load_settings
-from services.space_checks import free_disk_space, owner_quota, remote_size_limit
-from services.state_checks import not_a_torrent, service_answers
 from services.vocabulary import FailureType, RetryMode, Status
 from tasks.context import RunContext
 from tasks.kinds.aria2.place import (
@@ -216,7 +216,7 @@ async def tidy(desk: Desk) -> None:
 
 
 async def _fetch(job: RunContext, args: FileDownloadArgs, record: Job) -> None:
-    from services.guarded_proxy import guarded_proxy
+    from services.guard.proxy import guarded_proxy
     from tasks.kinds.aria2.transfer import Limits, Transfer
 
     settings = job.desk.settings

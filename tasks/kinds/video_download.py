@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services import archive
-from services.addresses import WebAddress
 from services.errors import ServiceUnavailable
-from services.failures import JobError
-from services.filenames import safe_filename
+from services.failures.failures import JobError
+from services.guard.addresses import WebAddress
 from services.kinds import job_kind
 from services.lifecycle import Claim
 from services.sizes import human_size
+from services.storage import archive
+from services.storage.filenames import safe_filename
 from services.vocabulary import FailureType
 from tasks.context import RunContext
 from tasks.kinds.media_archive.formats import Format

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.addresses import WebAddress
+from services.checks.state import not_running
+from services.guard.addresses import WebAddress
 from services.kinds import job_kind
 from services.policy import AutoRetry, Backoff, RetryDialog, RetryPolicy
-from services.state_checks import not_running
 from services.vocabulary import TERMINAL
 from tasks.context import RunContext
 

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.artifact_input import ArtifactName
 from services.checks import input_in_storage
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.kinds import JobContext, job_kind
 from services.policy import AutoRetry, RetryDialog, RetryPolicy
+from services.storage.artifact_input import ArtifactName
 from services.vocabulary import FailureType, Status
 from tasks.kinds.video.presets import OUTPUTS, Output, Preset
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator, model_validator
 
-from services.addresses import AddressRefused, WebAddress
+from services.guard.addresses import AddressRefused, WebAddress
 from services.kinds import job_kind
 from services.models import now
 from services.policy import AutoRetry, Backoff, RetryDialog, RetryPolicy
@@ -145,7 +145,7 @@ async def deliver_webhook(job: RunContext, args: WebhookArgs) -> dict[str, Any]:
     """
     import httpx
 
-    from services.guarded_http import guarded_client
+    from services.guard.http import guarded_client
     from tasks.kinds.webhook import failures
     from tasks.kinds.webhook.delivery import deliver
 

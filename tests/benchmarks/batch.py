@@ -15,14 +15,14 @@ from taskiq.message import TaskiqMessage
 from taskiq_redis import RedisStreamBroker
 
 from services import lifecycle
-from services.access import Actor
-from services.batch import start
-from services.batch_match import Selection
+from services.batch.batch import start
+from services.batch.match import Selection
 from services.desk import Desk
 from services.ids import new_id
 from services.lifecycle import Claim
 from services.migrate import upgrade
 from services.models import Attempt
+from services.people.access import Actor
 from services.vocabulary import Status, Trigger
 from tasks.kinds.batch import walk
 from tasks.own_process import spare_collector

@@ -6,15 +6,15 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from services import jobs, submission
-from services.access import Actor
 from services.desk import Desk
 from services.ids import new_id
+from services.jobs import jobs, submission
 from services.kinds import JobKind
 from services.migrate import upgrade
 from services.models import Job
+from services.people.access import Actor
 from services.policy import RetryPolicy
-from services.retry import retry
+from services.retry.retrying import retry
 from services.vocabulary import Status
 from tests.benchmarks.rig import Rig
 from tests.support.desks import a_person, open_desk

@@ -9,11 +9,11 @@ from sqlmodel import col
 from taskiq.message import TaskiqMessage
 
 from services import lifecycle
-from services.access import Actor
 from services.desk import Desk
 from services.ids import new_id
 from services.migrate import upgrade
 from services.models import Job, Worker
+from services.people.access import Actor
 from services.queue import Doorbell
 from services.vocabulary import Status
 from tests.benchmarks.rig import Rig

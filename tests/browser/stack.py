@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from services import people
-from services.database import Database
+from services.database.database import Database
+from services.people import people
 from services.settings import load_settings
 from services.vocabulary import Role
 from tests.support.ports import free_port

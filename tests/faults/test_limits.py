@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services import workers
+from services.operations import workers
 from services.vocabulary import FailureType, Status
 from tests.support.waiting import eventually
 from tests.support.workers import a_worker_process

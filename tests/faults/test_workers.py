@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from services import jobs, workers
+from services.jobs import jobs
+from services.operations import workers
 from services.settings import Settings
 from services.vocabulary import FailureType, Status
 from tests.support.postgres import PostgresServer

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 from sqlmodel import col
 
-from services.batch import start
-from services.batch_match import Selection
-from services.batch_walk import Advance, advance, tell
+from services.batch.batch import start
+from services.batch.match import Selection
+from services.batch.walk import Advance, advance, tell
 from services.lifecycle import Claim
 from services.models import BatchSkip, Job
 from services.vocabulary import Status

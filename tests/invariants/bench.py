@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from sqlmodel import col
 
-from services.database import db_now
-from services.failures import Failure
+from services.database.database import db_now
+from services.failures.failures import Failure
 from services.lifecycle import Claim, Claimed
 from services.models import Job
 from services.vocabulary import FailureType, Status

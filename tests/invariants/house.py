@@ -9,8 +9,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from services.access import Actor
-from services.batch_actions import ACTIONS
+from services.batch.actions import ACTIONS
 from services.desk import Desk
 from services.models import (
     Attempt,
@@ -22,6 +21,7 @@ from services.models import (
     Step,
     Workspace,
 )
+from services.people.access import Actor
 from services.policy import AutoRetry, Backoff, Price, RetryPolicy
 from services.vocabulary import BatchAction, CreditReason, Role, Status
 from tasks.housekeeping import Housekeeping

@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from services.access import Actor
+from services.people.access import Actor
 from services.policy import RetryPolicy
 from services.vocabulary import ACTIVE, TERMINAL, WAITING, FailureType, Status, Trigger
 

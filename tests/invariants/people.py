@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from services import credits as ledger
-from services import deletion, jobs, submission
+from services.jobs import deletion, jobs, submission
 from services.models import Job
 from services.models import now as wall_clock
-from services.retry import retry
+from services.retry.retrying import retry
 from services.vocabulary import ACTIVE, Status, Trigger
 from tests.invariants.bench import Bench, fates, kinds, rings, some, who
 from tests.invariants.house import STEPS

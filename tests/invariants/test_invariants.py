@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from services import batch_chunk
+from services.batch import chunk as batch_chunk
 from tests.invariants.house import House
 from tests.invariants.machine import Engine
 

@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from services import lifecycle, submission
+from services import lifecycle
 from services.feed import Change
+from services.jobs import submission
 from services.lifecycle import Claim, Claimed, Outcome, Progress
 from services.vocabulary import Status
 from tasks.steps import Steps

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import await_only
 
-from services.database import Database
+from services.database.database import Database
 from services.errors import QueueUnavailable
 from services.models import Attempt, CreditEntry, Job, Step, Workspace
 from services.queue import DEFAULT_QUEUE, Doorbell

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.addresses import AddressGuard, AddressRefused, Resolver, is_public, parse_address
-from services.guarded_http import GuardedTransport, guarded_client
-from services.guarded_proxy import GuardedProxy, guarded_proxy
+from services.guard.addresses import AddressGuard, AddressRefused, Resolver, is_public, parse_address
+from services.guard.http import GuardedTransport, guarded_client
+from services.guard.proxy import GuardedProxy, guarded_proxy
 from services.settings import Settings
 from tests.support.fileserver import FileServer, Stalling
 from tests.support.waiting import eventually
@@ -134,7 +134,7 @@ class TestWhere:
     async def test_a_name_that_nobody_answers_for_takes_its_time_limit(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("services.addresses._RESOLVE_SECONDS", 0.05)
+        monkeypatch.setattr("services.guard.addresses._RESOLVE_SECONDS", 0.05)
 
         async def never(host: str, port: int) -> Sequence[str]:
             await asyncio.sleep(60)

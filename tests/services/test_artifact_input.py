@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from services import deletion, jobs, lifecycle, submission
-from services.access import Actor
-from services.artifact_input import stored_artifact
+from services import lifecycle
 from services.checks import input_in_storage
 from services.desk import Desk
 from services.errors import NotFound
+from services.jobs import deletion, jobs, submission
 from services.lifecycle import Claim, Outcome
 from services.models import Artifact, Job
+from services.people.access import Actor
 from services.policy import RetryPolicy
-from services.retry import plan_retry, retry
+from services.retry.retrying import plan_retry, retry
+from services.storage.artifact_input import stored_artifact
 from services.vocabulary import Role, Status
 from tests.support.desks import a_kind, a_person, open_desk
 

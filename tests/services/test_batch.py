@@ -10,21 +10,24 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import batch_chunk, batch_walk, deletion, lifecycle
 from services import credits as ledger
-from services.access import Actor
-from services.batch import preview, start
-from services.batch_actions import ACTIONS
-from services.batch_match import Selection
-from services.batch_walk import NotHeld, advance, tell
-from services.database import Database
+from services import lifecycle
+from services.batch import chunk as batch_chunk
+from services.batch import walk as batch_walk
+from services.batch.actions import ACTIONS
+from services.batch.batch import preview, start
+from services.batch.match import Selection
+from services.batch.walk import NotHeld, advance, tell
+from services.database.database import Database
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, MulliganError, RetriesDisabled
 from services.ids import new_id
-from services.jobs import actions, get_job
+from services.jobs import deletion
+from services.jobs.jobs import actions, get_job
 from services.models import Attempt, AuditEntry, Batch, BatchSkip, Job, Membership
+from services.people.access import Actor
 from services.policy import Check, CheckResult, RetryPolicy
-from services.retry import Wish, retry
+from services.retry.retrying import Wish, retry
 from services.vocabulary import BatchAction, Role, Status, Trigger
 from tests.support.batches import claim_batch, ended_jobs, money, new_attempts, walk, walk_on
 from tests.support.desks import a_kind, a_person, open_desk

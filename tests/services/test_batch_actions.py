@@ -10,21 +10,23 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import audit, batch_chunk, deletion, lifecycle, submission
-from services.access import Actor
-from services.batch import Selection, Trial, preview, start
-from services.batch_actions import ACTIONS
-from services.batch_chunk import read_chunk
-from services.batch_report import outcome, read_batch
-from services.batch_walk import write_chunk
+from services import audit, lifecycle
+from services.batch import chunk as batch_chunk
+from services.batch.actions import ACTIONS
+from services.batch.batch import Selection, Trial, preview, start
+from services.batch.chunk import read_chunk
+from services.batch.report import outcome, read_batch
+from services.batch.walk import write_chunk
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, JobNotFound
-from services.failures import Failure
+from services.failures.failures import Failure
+from services.jobs import deletion, submission
 from services.lifecycle import Claim, Outcome
 from services.models import Artifact, Attempt, AuditEntry, Job, LogLine, Upload, now
+from services.people.access import Actor
 from services.policy import RetryPolicy
-from services.retry import retry
-from services.uploads import save_upload
+from services.retry.retrying import retry
+from services.storage.uploads import save_upload
 from services.vocabulary import TERMINAL, BatchAction, FailureType, Role, Status
 from tests.support.batches import claim_batch, ended_jobs, money, walk
 from tests.support.desks import a_kind, a_person, open_desk

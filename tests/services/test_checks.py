@@ -10,16 +10,16 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.access import Actor
-from services.checking import Unlearned, timed
+from services.checks.checking import Unlearned, timed
+from services.checks.space import GB, free_disk_space, owner_quota, remote_size_limit, size_at
+from services.checks.state import not_a_torrent, not_running, service_answers
 from services.desk import Desk
 from services.errors import MulliganError, ServiceUnavailable
 from services.models import Job
-from services.plan_checks import run_check
+from services.people.access import Actor
 from services.policy import Check, CheckResult
+from services.retry.plan_checks import run_check
 from services.settings import Settings
-from services.space_checks import GB, free_disk_space, owner_quota, remote_size_limit, size_at
-from services.state_checks import not_a_torrent, not_running, service_answers
 from services.vocabulary import Status
 from tests.support.desks import a_person, open_desk
 from tests.support.fileserver import FileServer, Request

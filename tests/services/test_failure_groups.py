@@ -7,16 +7,17 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import lifecycle, submission
-from services.access import Actor
-from services.database import db_now
+from services import lifecycle
+from services.database.database import db_now
 from services.desk import Desk
 from services.errors import QueueUnavailable
-from services.failure_groups import Odds, failure_groups
-from services.failures import failure
+from services.failures.failures import failure
+from services.failures.groups import Odds, failure_groups
+from services.jobs import submission
 from services.lifecycle import Claim, Outcome
 from services.models import Job
-from services.retry import retry
+from services.people.access import Actor
+from services.retry.retrying import retry
 from services.vocabulary import FailureType, Role, Status
 from tests.support.desks import a_person, open_desk
 from tests.support.valkey import ValkeyServer

@@ -11,14 +11,15 @@ import sqlalchemy as sa
 from pydantic import BaseModel, SecretStr
 from sqlmodel import col
 
-from services import deletion, job_list, jobs, lifecycle, submission
+from services import lifecycle
 from services.desk import Desk
 from services.errors import Conflict, Forbidden, Invalid, JobNotFound, ServiceUnavailable, StillActive
-from services.job_list import JobQuery
+from services.jobs import deletion, job_list, jobs, submission
+from services.jobs.job_list import JobQuery
 from services.lifecycle import Claim, Outcome
 from services.models import Artifact, Attempt, Job, now
 from services.stats import stats
-from services.storage import Storage, artifact_key
+from services.storage.storage import Storage, artifact_key
 from services.vocabulary import Role, Status
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.valkey import ValkeyServer

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services import lifecycle
-from services.access import Actor
-from services.database import db_now
+from services.database.database import db_now
 from services.desk import Desk
 from services.errors import Conflict, JobNotFound
-from services.failures import Failure
+from services.failures.failures import Failure
 from services.lifecycle import Claim, Outcome, Progress, Requeue, Wish
 from services.models import Attempt, Job, Step
+from services.people.access import Actor
 from services.vocabulary import TERMINAL, FailureType, Status, StepStatus, Trigger
 from tests.support.desks import a_person, open_desk
 

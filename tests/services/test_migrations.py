@@ -6,7 +6,7 @@ from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
 from services import models
-from services.database import Database
+from services.database.database import Database
 
 
 def _differences(connection: sa.Connection) -> list[object]:

@@ -10,21 +10,25 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import audit, batch, jobs, lifecycle, operations, slots, stuck, submission, switches, workers
+from services import audit, lifecycle
 from services import credits as ledger
-from services.access import Actor
-from services.batch import Selection
-from services.database import db_now
+from services.batch import batch
+from services.batch.batch import Selection
+from services.database.database import db_now
 from services.desk import Desk
 from services.errors import Conflict, Forbidden, Invalid, RetriesDisabled
-from services.failures import Failure
+from services.failures.failures import Failure
+from services.jobs import jobs, submission
 from services.lifecycle import Claim, Outcome
 from services.models import Job, Worker
+from services.operations import queues as operations
+from services.operations import slots, stuck, switches, workers
+from services.operations.waiting import waiting_reasons
+from services.people.access import Actor
 from services.policy import AutoRetry, RetryPolicy
-from services.retry import plan_retry, retry
+from services.retry.retrying import plan_retry, retry
 from services.settings import SettingsError
 from services.vocabulary import FailureType, Priority, Role, Status
-from services.waiting import waiting_reasons
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.waiting import eventually
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services import people, sessions, tokens
-from services.access import Actor
-from services.database import Database, db_now
+from services.database.database import Database, db_now
 from services.desk import Desk
 from services.errors import Invalid, NotFound, RateLimited, Unauthenticated
 from services.models import ApiToken, CreditEntry, Membership, SignInLink, User, WebSession, Workspace, now
-from services.people import Records
+from services.people import people, sessions, tokens
+from services.people.access import Actor
+from services.people.people import Records
 from services.settings import Settings, SettingsError
 from services.vocabulary import CreditReason, Role
 from tests.support.desks import open_desk

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, SecretStr
 
-from services.failures import classify
+from services.failures.failures import classify
 from services.redaction import HIDDEN, redact_args, secret_values
 from services.scrubbing import scrub
 from tests.support.desks import a_kind

@@ -11,13 +11,12 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services import credits as ledger
-from services import deletion, job_list, jobs, lifecycle, submission
-from services.access import Actor
-from services.batch import start
-from services.batch_chunk import read_chunk
-from services.batch_match import Selection
-from services.batch_report import read_batch
-from services.batch_walk import NotHeld, advance, write_chunk
+from services import lifecycle
+from services.batch.batch import start
+from services.batch.chunk import read_chunk
+from services.batch.match import Selection
+from services.batch.report import read_batch
+from services.batch.walk import NotHeld, advance, write_chunk
 from services.desk import Desk
 from services.errors import (
     Conflict,
@@ -27,12 +26,14 @@ from services.errors import (
     QueueUnavailable,
     ServiceUnavailable,
 )
-from services.failures import failure
-from services.job_list import JobQuery
+from services.failures.failures import failure
+from services.jobs import deletion, job_list, jobs, submission
+from services.jobs.job_list import JobQuery
 from services.lifecycle import Claim, Outcome
 from services.models import Artifact, Attempt, AuditEntry, Job, Step
+from services.people.access import Actor
 from services.policy import Preparing, RetryPolicy, Undo
-from services.retry import plan_retry, retry
+from services.retry.retrying import plan_retry, retry
 from services.stats import stats
 from services.vocabulary import FailureType, RetryMode, Role, Status, StepStatus, Trigger
 from tasks.output import purge_earlier

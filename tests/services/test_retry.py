@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services import credits as ledger
-from services import jobs, lifecycle, submission
-from services.access import Actor
+from services import lifecycle
 from services.desk import Desk
 from services.errors import (
     Conflict,
@@ -26,12 +25,14 @@ from services.errors import (
     RetriesDisabled,
     RetryLimitReached,
 )
-from services.failures import failure
+from services.failures.failures import failure
+from services.jobs import jobs, submission
 from services.lifecycle import Claim, Outcome
 from services.models import Attempt, AuditEntry, CreditEntry, Job, Step
+from services.people.access import Actor
 from services.policy import RetryPolicy
 from services.queue import Doorbell
-from services.retry import plan_retry, retry
+from services.retry.retrying import plan_retry, retry
 from services.vocabulary import FailureType, Role, Status, StepStatus, Trigger
 from tests.support.desks import a_check, a_kind, a_person, open_desk
 from tests.support.valkey import ValkeyServer

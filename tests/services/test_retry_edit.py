@@ -13,12 +13,10 @@ from pydantic import BaseModel, Field, JsonValue, SecretStr
 from sqlmodel import col
 
 from services import credits as ledger
-from services import deletion, jobs, lifecycle, submission
-from services.access import Actor
-from services.batch import preview
-from services.batch_match import Selection
+from services import lifecycle
+from services.batch.batch import preview
+from services.batch.match import Selection
 from services.checks import input_in_storage
-from services.copying import copy
 from services.desk import Desk
 from services.errors import (
     Forbidden,
@@ -30,13 +28,16 @@ from services.errors import (
     NotOver,
     QueueUnavailable,
 )
-from services.failures import failure
+from services.failures.failures import failure
+from services.jobs import deletion, jobs, submission
+from services.jobs.copying import copy
 from services.lifecycle import Claim, Outcome
 from services.models import Attempt, Job, Step, Upload, now
+from services.people.access import Actor
 from services.policy import RetryPolicy
 from services.redaction import HIDDEN
-from services.retry import Wish, plan_retry, retry
-from services.uploads import prune_uploads, save_upload
+from services.retry.retrying import Wish, plan_retry, retry
+from services.storage.uploads import prune_uploads, save_upload
 from services.vocabulary import FailureType, Role, Status, StepStatus
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.valkey import ValkeyServer

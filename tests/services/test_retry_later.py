@@ -11,17 +11,18 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services import credits as ledger
-from services import jobs, lifecycle, submission
-from services.access import Actor
-from services.awaited import look_again
+from services import lifecycle
+from services.checks.state import not_running
 from services.desk import Desk
 from services.errors import Conflict, InputMissing, Invalid, MulliganError, ServiceUnavailable
-from services.failures import failure
+from services.failures.failures import failure
+from services.jobs import jobs, submission
 from services.lifecycle import Claim, Outcome
 from services.models import Attempt, CreditEntry, Job, Membership, now
+from services.people.access import Actor
 from services.policy import CheckResult, RetryPolicy
-from services.retry import Wish, plan_retry, retry
-from services.state_checks import not_running
+from services.retry.awaited import look_again
+from services.retry.retrying import Wish, plan_retry, retry
 from services.vocabulary import FailureType, Status, Trigger
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.valkey import ValkeyServer

@@ -7,15 +7,16 @@ from uuid import uuid4
 
 import pytest
 
-from services import lifecycle, rate_limit, submission
-from services.access import Actor
+from services import lifecycle, rate_limit
 from services.desk import Desk
 from services.errors import Conflict, InsufficientCredits, QueueUnavailable, RateLimited
+from services.jobs import submission
 from services.lifecycle import Claim, Outcome
 from services.models import Job
+from services.people.access import Actor
 from services.policy import RetryPolicy
 from services.rate_limit import Window
-from services.retry import plan_retry, retry
+from services.retry.retrying import plan_retry, retry
 from services.settings import Rate, SettingsError, load_settings
 from services.vocabulary import RetryMode, Role, Status
 from tests.support.desks import a_kind, a_person, open_desk

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import col
 
-from services.access import Actor
 from services.desk import Desk
 from services.errors import Invalid
 from services.ids import new_id
+from services.jobs.search import conditions
 from services.models import Job, now
-from services.search import conditions
+from services.people.access import Actor
 from services.vocabulary import FailureType, Role, Status
 from tests.support.desks import a_person, open_desk
 

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from services.errors import ServiceUnavailable, TooLarge
-from services.presign import Credentials, presigned_get
 from services.settings import Settings, SettingsError, load_settings
-from services.storage import ObjectMissing, Storage, StorageFull, artifact_key, upload_key
+from services.storage.presign import Credentials, presigned_get
+from services.storage.storage import ObjectMissing, Storage, StorageFull, artifact_key, upload_key
 from tests.support.disk import small_disk
 from tests.support.ports import free_port
 from tests.support.s3 import S3Server
@@ -272,9 +272,9 @@ class TestCheck:
     async def test_a_server_that_says_nothing_is_not_waited_for(
         self, s3: S3Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("services.storage._QUICK_SECONDS", 0.3)
-        monkeypatch.setattr("services.storage._WRITE_SECONDS", 0.3)
-        monkeypatch.setattr("services.storing._ABORT_SECONDS", 0.1)
+        monkeypatch.setattr("services.storage.storage._QUICK_SECONDS", 0.3)
+        monkeypatch.setattr("services.storage.storage._WRITE_SECONDS", 0.3)
+        monkeypatch.setattr("services.storage.storing._ABORT_SECONDS", 0.1)
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
             silent.listen()

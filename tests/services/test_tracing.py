@@ -11,15 +11,16 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlmodel import col
 
-from services import lifecycle, submission, tracing
-from services.access import Actor
+from services import lifecycle, tracing
 from services.desk import Desk
 from services.errors import Conflict, QueueUnavailable
-from services.failures import failure
+from services.failures.failures import failure
+from services.jobs import submission
 from services.lifecycle import Claim, Outcome
 from services.models import Attempt, AuditEntry, Job
+from services.people.access import Actor
 from services.policy import AutoRetry, RetryPolicy
-from services.retry import retry
+from services.retry.retrying import retry
 from services.vocabulary import FailureType, Status, Trigger
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.spans import spans_are_kept

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from services.access import Actor
 from services.checks import input_in_storage
 from services.desk import Desk
 from services.errors import Forbidden, InputMissing, Invalid, NotFound, ServiceUnavailable, TooLarge
-from services.filenames import content_disposition, safe_filename
 from services.ids import new_id
 from services.models import Job, Upload
+from services.people.access import Actor
 from services.sizes import human_size
-from services.uploads import get_upload, save_upload
+from services.storage.filenames import content_disposition, safe_filename
+from services.storage.uploads import get_upload, save_upload
 from services.vocabulary import Role
 from tests.support.desks import a_person, open_desk
 from tests.support.waiting import eventually

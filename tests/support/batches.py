@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services import lifecycle
-from services.access import Actor
-from services.batch_match import Selection
-from services.batch_walk import advance, tell
+from services.batch.match import Selection
+from services.batch.walk import advance, tell
 from services.desk import Desk
 from services.ids import new_id
 from services.lifecycle import Claim
 from services.models import Attempt, Batch, CreditEntry, Job, now
+from services.people.access import Actor
 from services.vocabulary import FailureType, Status, Trigger
 
 _INSERTED_TOGETHER = 2_000

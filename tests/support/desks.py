@@ -7,15 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from services.access import Actor
-from services.database import Database
+from services.database.database import Database
 from services.desk import Desk
 from services.feed import Feed, connect
 from services.kinds import JobContext, JobKind, KindRegistry
 from services.models import Membership, User, Workspace
+from services.people.access import Actor
 from services.policy import Check, CheckResult, RetryPolicy
 from services.settings import Settings
-from services.storage import Storage
+from services.storage.storage import Storage
 from services.vocabulary import CreditReason, Role
 from tasks.queue import TaskiqQueue
 

@@ -15,15 +15,16 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from services import lifecycle, people
-from services.access import Actor
+from services import lifecycle
 from services.desk import Desk
-from services.failures import JobError, classify
+from services.failures.failures import JobError, classify
 from services.kinds import JobKind
 from services.lifecycle import Claim, Outcome
 from services.models import Artifact, LogLine, Step
+from services.people import people
+from services.people.access import Actor
 from services.policy import RetryPolicy
-from services.storage import artifact_key
+from services.storage.storage import artifact_key
 from services.vocabulary import Role, Status, StepStatus
 from tests.support.desks import a_kind, open_desk
 from ui.api.app import install_api

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.checking import Unlearned
+from services.checks.checking import Unlearned
+from services.checks.space import GB, free_disk_space, owner_quota, remote_size_limit
+from services.checks.state import not_a_torrent, service_answers
 from services.desk import Desk
 from services.errors import ServiceUnavailable
 from services.kinds import JobKind, load_kinds
 from services.models import Job
 from services.policy import Preparing, RetryPolicy, Undo
-from services.space_checks import GB, free_disk_space, owner_quota, remote_size_limit
-from services.state_checks import not_a_torrent, service_answers
 from services.vocabulary import RetryMode, Status
 from tests.support.desks import a_kind
 

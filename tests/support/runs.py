@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.ids import new_id
-from services.storage import ObjectMissing, Storage
+from services.storage.storage import ObjectMissing, Storage
 from services.vocabulary import FailureType
 
 

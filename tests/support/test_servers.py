@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from redis.asyncio import Redis
 
-from services.database import Database
+from services.database.database import Database
 from services.migrate import is_current
 from tests.support.fileserver import FileServer, failing
 from tests.support.postgres import PostgresServer

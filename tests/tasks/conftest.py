@@ -8,11 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from services import jobs, submission
-from services.access import Actor
 from services.desk import Desk
+from services.jobs import jobs, submission
 from services.kinds import load_kinds
 from services.models import Job
+from services.people.access import Actor
 from services.vocabulary import TERMINAL, Priority
 from tests.support.desks import a_person, open_desk
 from tests.support.waiting import eventually

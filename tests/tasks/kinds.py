@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from services.access import Actor
 from services.desk import Desk
 from services.errors import ServiceUnavailable
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.kinds import JobContext, RetryPolicy, job_kind
 from services.models import Job
+from services.people.access import Actor
 from services.policy import CheckResult
 from tasks.process import run_process
 

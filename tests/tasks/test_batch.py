@@ -14,17 +14,20 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import batch_chunk, batch_walk, jobs, lifecycle, pausing, submission
-from services.access import Actor
-from services.batch import Trial, start
-from services.batch_match import Selection
-from services.batch_trial import Tally, tally
+from services import lifecycle
+from services.batch import chunk as batch_chunk
+from services.batch import walk as batch_walk
+from services.batch.batch import Trial, start
+from services.batch.match import Selection
+from services.batch.trial import Tally, tally
 from services.desk import Desk
 from services.errors import NotRetryable
+from services.jobs import jobs, pausing, submission
 from services.kinds import load_kinds
 from services.lifecycle import Claim
 from services.models import Artifact, Attempt, Batch, Job
-from services.retry import retry
+from services.people.access import Actor
+from services.retry.retrying import retry
 from services.vocabulary import ACTIVE, TERMINAL, Status, Trigger
 from tasks.kinds import batch as batch_kinds
 from tests.support.batches import ended_jobs, money, new_attempts

@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import jobs, pausing, submission
-from services.access import Actor
 from services.desk import Desk
 from services.errors import Invalid, QueueUnavailable, ServiceUnavailable, TorrentNotRetryable
+from services.jobs import jobs, pausing, submission
 from services.kinds import load_kinds
 from services.models import Job
-from services.retry import plan_retry, retry
-from services.uploads import save_upload
+from services.people.access import Actor
+from services.retry.retrying import plan_retry, retry
+from services.storage.uploads import save_upload
 from services.vocabulary import TERMINAL, FailureType, Status
 from tasks.kinds.aria2 import transfer
 from tasks.kinds.aria2.place import folder_of, name_from, remove_leftovers

@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import deletion, jobs, lifecycle, submission
-from services.database import db_now
+from services import lifecycle
+from services.database.database import db_now
+from services.jobs import deletion, jobs, submission
 from services.lifecycle import Claim
 from services.models import Job, Upload
-from services.uploads import save_upload
+from services.storage.uploads import save_upload
 from services.vocabulary import FailureType, Status
 from tasks.housekeeping import Housekeeping
 from tasks.reporter import Announcer

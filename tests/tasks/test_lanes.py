@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services import workers
 from services.kinds import load_kinds
+from services.operations import workers
 from services.queue import Doorbell
 from services.settings import Settings
 from services.vocabulary import Priority, Status
@@ -89,7 +89,7 @@ class TestLimits:
         assert len(bench.marked("began")) == 8
 
     async def test_a_cancelled_one_makes_room_for_the_next(self, bench: Bench, settings: Settings) -> None:
-        from services import jobs
+        from services.jobs import jobs
 
         async with a_worker(settings), a_worker(settings):
             long = [await bench.submit("limited", seconds=60) for _ in range(2)]

@@ -3,9 +3,9 @@
 import pytest
 
 from services import credits as ledger
-from services import jobs
 from services.errors import ServiceUnavailable
-from services.retry import Wish, retry
+from services.jobs import jobs
+from services.retry.retrying import Wish, retry
 from services.vocabulary import Status
 from tests.support.workers import a_worker
 from tests.tasks.conftest import Bench

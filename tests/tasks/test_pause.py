@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from services import jobs, pausing
 from services.errors import Conflict, Forbidden, Invalid
+from services.jobs import jobs, pausing
 from services.kinds import load_kinds
 from services.models import Job
 from services.settings import Settings

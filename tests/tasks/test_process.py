@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.vocabulary import FailureType
 from tasks.process import Limits, run_process
 from tests.support.waiting import eventually, eventually_sync

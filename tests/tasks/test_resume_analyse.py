@@ -14,16 +14,18 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from services import audit, deletion, jobs, submission, uploads
-from services.access import Actor
-from services.database import db_now
+from services import audit
+from services.database.database import db_now
 from services.desk import Desk
 from services.errors import Conflict, InputMissing, Invalid, JobNotFound, NotRetryable, RetryLimitReached
+from services.jobs import deletion, jobs, submission
 from services.kinds import KindRegistry, load_kinds
 from services.lifecycle import Candidate
 from services.models import Artifact, Job
-from services.retry import plan_retry, retry
+from services.people.access import Actor
+from services.retry.retrying import plan_retry, retry
 from services.settings import Settings, load_settings
+from services.storage import uploads
 from services.vocabulary import TERMINAL, FailureType, Status, StepStatus
 from tests.support import resumes
 from tests.support.desks import a_person, open_desk

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.settings import Settings, SettingsError, load_settings
 from services.vocabulary import FailureType
 from tasks.kinds.resume import model

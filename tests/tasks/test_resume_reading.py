@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.vocabulary import FailureType
 from tasks.kinds.resume import document
 from tasks.kinds.resume.document import extract

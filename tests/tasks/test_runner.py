@@ -8,12 +8,12 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import jobs
 from services.feed import connect
+from services.jobs import jobs
 from services.kinds import load_kinds
 from services.models import Artifact, Attempt, Job
 from services.queue import Doorbell
-from services.retry import retry
+from services.retry.retrying import retry
 from services.settings import Settings
 from services.vocabulary import FailureType, Priority, Status, StepStatus, Trigger
 from tasks.stream import stream_of

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from services.kinds import load_kinds
-from services.retry import retry
+from services.retry.retrying import retry
 from services.vocabulary import Status
 from tests.support.spans import spans_are_kept
 from tests.support.waiting import eventually

@@ -11,14 +11,15 @@ import pytest
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services import archive, deletion, jobs, submission
-from services.access import Actor
-from services.addresses import AddressRefused
 from services.desk import Desk
 from services.errors import NotRetryable
+from services.guard.addresses import AddressRefused
+from services.jobs import deletion, jobs, submission
 from services.kinds import load_kinds
 from services.models import ArchiveEntry, Artifact, Job
-from services.retry import plan_retry, retry
+from services.people.access import Actor
+from services.retry.retrying import plan_retry, retry
+from services.storage import archive
 from services.vocabulary import TERMINAL, FailureType, Status
 from tasks.kinds.media_archive import failures
 from tests.support.desks import a_person, open_desk

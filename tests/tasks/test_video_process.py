@@ -16,10 +16,10 @@ import pytest
 
 from services.checks import input_in_storage
 from services.errors import Invalid
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.kinds import JobKind, registry
 from services.settings import load_settings
-from services.storage import Storage
+from services.storage.storage import Storage
 from services.vocabulary import FailureType, Status
 from tasks.kinds import video_process
 from tasks.kinds.video import encode, failures

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from services import jobs, submission
-from services.access import Actor
 from services.desk import Desk
 from services.errors import Invalid, QueueUnavailable, RetryLimitReached
+from services.jobs import jobs, submission
 from services.kinds import load_kinds
 from services.models import Job
-from services.retry import plan_retry, retry
+from services.people.access import Actor
+from services.retry.retrying import plan_retry, retry
 from services.vocabulary import TERMINAL, FailureType, Status, Trigger
 from tasks.kinds.webhook.failures import retry_after
 from tasks.kinds.webhook_deliver import WebhookArgs

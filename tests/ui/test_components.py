@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 import services
 from services.ids import new_id
-from services.jobs import Actions
+from services.jobs.jobs import Actions
 from services.models import Attempt, Job, Step
 from services.policy import RetryPolicy
 from services.vocabulary import BatchAction, Status, StepStatus, Trigger
@@ -225,7 +225,7 @@ class TestAudit:
             r'(?:record(?:_own)?\((?:[^"()]|\([^()]*\))*|action=)((?:f?"[a-z._{}]+"(?: if \w+ else )?)+)'
         )
         folder = Path(services.__file__).parent
-        said = " ".join(found for path in folder.glob("*.py") for found in calls.findall(path.read_text()))
+        said = " ".join(found for path in folder.rglob("*.py") for found in calls.findall(path.read_text()))
         actions = set(re.findall(r'"([a-z_]+\.[a-z_.]+)"', said)) | {f"batch.{each}" for each in BatchAction}
         assert {"job.retry", "job.pause", "job.resume", "job.erase", "member.add"} <= actions
         assert {action for action in actions if action not in AUDIT_VERBS} == set()

@@ -17,11 +17,11 @@ from sqlmodel import col
 from typer.testing import CliRunner
 
 from services import credits as ledger
-from services import sessions
+from services.checks.space import GB
 from services.models import Attempt, Job, Upload, User
-from services.retry import plan_retry
-from services.space_checks import GB
-from services.uploads import save_upload
+from services.people import sessions
+from services.retry.retrying import plan_retry
+from services.storage.uploads import save_upload
 from services.vocabulary import CreditReason, Role, Status
 from tests.support.batches import ended_jobs
 from tests.support.house import Caller, House, open_house

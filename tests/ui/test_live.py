@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from services import submission
-from services.access import Actor
 from services.desk import Desk
 from services.feed import Change
+from services.jobs import submission
 from services.models import Job
+from services.people.access import Actor
 from services.vocabulary import Role
 from tests.support.desks import a_person, open_desk
 from tests.support.valkey import ValkeyServer

@@ -14,13 +14,15 @@ from nicegui import Client, core
 from nicegui.page import page
 from sqlmodel import col
 
-from services import job_list, jobs, lifecycle, sessions, submission
-from services.access import Actor
+from services import lifecycle
 from services.desk import Desk
+from services.jobs import job_list, jobs, submission
 from services.lifecycle import Claim, Outcome
 from services.models import Job, LogLine, Membership, User
+from services.people import sessions
+from services.people.access import Actor
 from services.policy import RetryPolicy
-from services.retry import Wish, plan_retry, retry
+from services.retry.retrying import Wish, plan_retry, retry
 from services.vocabulary import RetryMode, Role, Status
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.waiting import eventually

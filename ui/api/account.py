@@ -7,10 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from services import audit, sessions
+from services import audit
 from services import credits as ledger
 from services.models import AuditEntry, CreditEntry
-from services.people import workspaces_of
+from services.people import sessions
+from services.people.people import workspaces_of
 from services.vocabulary import CreditReason, Role
 from ui.api.caller import SIGNED_IN, Caller, TheDesk
 from ui.api.schemas import Order, Wire

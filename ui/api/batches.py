@@ -7,10 +7,10 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from services import batch
-from services.access import Actor
-from services.batch import MOST_CANARY, BatchPreview, Selection, Trial
+from services.batch import batch
+from services.batch.batch import MOST_CANARY, BatchPreview, Selection, Trial
 from services.desk import Desk
+from services.people.access import Actor
 from services.vocabulary import BatchAction
 from ui.api.caller import Caller, TheDesk
 from ui.api.schemas import Wire

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Depends, Path, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 
-from services.access import Actor
 from services.desk import Desk
 from services.errors import JobNotFound
-from services.sessions import COOKIE
+from services.people.access import Actor
+from services.people.sessions import COOKIE
 
 # Only for the description: the gate has let the caller in already.
 _bearer = HTTPBearer(auto_error=False, description="An API token: `mulligan token create EMAIL`.")

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 from redis.exceptions import RedisError
 
-from services.access import Actor
 from services.errors import MulliganError
 from services.feed import Batch, Change
+from services.people.access import Actor
 from ui.api.caller import Caller
 from ui.api.gate import Resolve
 from ui.api.hub import Hub, Listener

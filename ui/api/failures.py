@@ -6,7 +6,7 @@ from typing import Self
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.failure_groups import FailureGroup, failure_groups
+from services.failures.groups import FailureGroup, failure_groups
 from services.vocabulary import FailureType
 from ui.api.caller import Caller, TheDesk
 

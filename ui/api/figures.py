@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from services import workers
+from services.operations import workers
 from services.stats import stats
 from services.vocabulary import Status
 from ui.api.caller import Caller, TheDesk

@@ -8,11 +8,11 @@ from hashlib import sha256
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
-from services import jobs
 from services.desk import Desk
-from services.filenames import content_disposition
+from services.jobs import jobs
 from services.models import Artifact
-from services.uploads import save_upload
+from services.storage.filenames import content_disposition
+from services.storage.uploads import save_upload
 from ui.api.caller import Caller, JobId, TheDesk
 from ui.api.multipart import file_part
 from ui.api.problems import RangeNotSatisfiable, problem

@@ -14,12 +14,12 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.access import Actor
+from services.database.storable import require_storable, too_deep
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from services.sessions import COOKIE, resolve_session
-from services.storable import require_storable, too_deep
-from services.tokens import resolve_token
+from services.people.access import Actor
+from services.people.sessions import COOKIE, resolve_session
+from services.people.tokens import resolve_token
 from ui.api.problems import BodyTooLarge, as_problem
 from ui.security import UNSAFE_METHODS, is_same_origin
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from services import workers
 from services.desk import Desk
 from services.errors import ServiceUnavailable
 from services.migrate import is_current
+from services.operations import workers
 from services.stats import jobs_everywhere
 from ui.api.caller import TheDesk
 

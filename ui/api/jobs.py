@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, Field
 
-from services import copying, deletion, job_list, jobs, pausing, submission
-from services.job_list import JobQuery
+from services.jobs import copying, deletion, job_list, jobs, pausing, submission
+from services.jobs.job_list import JobQuery
+from services.operations.waiting import waiting_reasons
 from services.vocabulary import Status
-from services.waiting import waiting_reasons
 from ui.api.caller import Caller, JobId, TheDesk
 from ui.api.schemas import JobDetailOut, JobList, JobOut, LogPage, NewJob, Order, VersionedOrder, log_page
 

@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from services import workers
 from services.kinds import JobKind
+from services.operations import workers
+from services.operations.waiting import why_nobody
 from services.policy import Check, Price, RetryPolicy
 from services.vocabulary import FailureType, RetryMode, Status
-from services.waiting import why_nobody
 from ui.api.caller import Caller, TheDesk
 from ui.api.retries import DialogOut
 

@@ -7,8 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services import jobs, operations, stuck, switches
+from services.jobs import jobs
 from services.models import Switch
+from services.operations import queues as operations
+from services.operations import stuck, switches
 from ui.api.caller import Caller, TheDesk
 from ui.api.schemas import JobOut, Order, WaitingOut, Wire
 

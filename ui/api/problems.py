@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from services.database import is_outage
+from services.database.database import is_outage
 from services.errors import (
     Invalid,
     JobReplaced,

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from services import retry
-from services.retry import RetryPlan, Wish
+from services.retry import retrying as retry
+from services.retry.retrying import RetryPlan, Wish
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
 from ui.api.schemas import ChangeOut, Moment, Order, Version, Wire

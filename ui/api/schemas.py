@@ -6,13 +6,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.access import Actor
 from services.desk import Desk
-from services.jobs import Actions, JobDetail, actions
+from services.jobs.jobs import Actions, JobDetail, actions
 from services.models import Artifact, Attempt, Job, LogLine, Step
+from services.operations.waiting import Waiting
+from services.people.access import Actor
 from services.redaction import redact_args, redact_result
 from services.vocabulary import FailureType, Priority, Status, StepStatus, Trigger
-from services.waiting import Waiting
 
 Version = Annotated[int, Field(ge=1, le=2**31 - 1, description="The job's version that you saw.")]
 

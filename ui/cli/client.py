@@ -126,8 +126,8 @@ def _local_token(url: str) -> str | None:
 
 
 async def _token_of_first_admin(settings: Any) -> tuple[str, str] | None:
-    from services.database import Database, is_outage
-    from services.people import Records, create_token, first_admin
+    from services.database.database import Database, is_outage
+    from services.people.people import Records, create_token, first_admin
 
     records = Records(settings, Database(settings.effective_database_url))
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from services.people import Records
+    from services.people.people import Records
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def add(
     ] = False,
 ) -> None:
     """Add a user to a workspace, or change their role; without a password, print a one-time sign-in link."""
-    from services.people import Added, add_user
+    from services.people.people import Added, add_user
     from services.vocabulary import Role
 
     if role is not None and role not in set(Role):
@@ -65,7 +65,7 @@ def create(
     workspace: Annotated[str | None, typer.Option(help="Default: the user's first.")] = None,
 ) -> None:
     """Print a new API token, once, alone on standard output."""
-    from services.people import create_token, slug_of
+    from services.people.people import create_token, slug_of
 
     async def work() -> str:
         async with _records() as records:
@@ -78,9 +78,9 @@ def create(
 @asynccontextmanager
 async def _records() -> AsyncIterator["Records"]:
     """The database, brought to this version's schema: these commands are often the first on a new machine."""
-    from services.database import Database
+    from services.database.database import Database
     from services.migrate import upgrade
-    from services.people import Records
+    from services.people.people import Records
     from services.settings import load_settings
 
     settings = load_settings()

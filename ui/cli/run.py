@@ -89,7 +89,7 @@ def first_link() -> None:
     """Print the path of a one-time sign-in link where no user exists yet."""
     import asyncio
 
-    from services.people import first_link_path
+    from services.people.people import first_link_path
     from services.settings import load_settings
 
     path = asyncio.run(first_link_path(load_settings()))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.jobs import Actions
+from services.jobs.jobs import Actions
 from services.models import Job
 from services.vocabulary import Status
 from ui.components.batch_words import BY_KIND, WORDS

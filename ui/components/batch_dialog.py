@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nicegui import ui
 
-from services.batch import BatchPreview, Trial
+from services.batch.batch import BatchPreview, Trial
 from services.vocabulary import BatchAction
 from ui.components import wording
 from ui.components.batch_words import WORDS, reasons

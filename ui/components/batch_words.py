@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.batch_actions import ACTIONS
+from services.batch.actions import ACTIONS
 from services.vocabulary import BatchAction
 from ui.components import wording
 

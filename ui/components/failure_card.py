@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
-from services.failure_groups import FailureGroup
+from services.failures.groups import FailureGroup
 from services.vocabulary import FailureType
 from ui.components import wording
 from ui.components.element import Tag

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from services.jobs import JobDetail
+from services.jobs.jobs import JobDetail
 from services.kinds import JobKind
 from services.models import Job, LogLine
 from services.vocabulary import FailureType, Priority

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from nicegui import ui
 
-from services.jobs import Actions
+from services.jobs.jobs import Actions
 from ui.components.element import Tag
 from ui.components.job_row import CANCELLING, RETRYING, badge_of
 from ui.components.job_view import JobView

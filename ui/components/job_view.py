@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from services.jobs import Actions
+from services.jobs.jobs import Actions
 from services.kinds import JobKind
 from services.models import Job
+from services.operations.waiting import Waiting, awaited
 from services.vocabulary import TERMINAL, UNSUCCESSFUL, WAITING, Status
-from services.waiting import Waiting, awaited
 from ui.components import wording
 
 NOTHING = "\N{EM DASH}"

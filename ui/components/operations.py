@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from services.models import Switch, Worker
-from services.operations import Queue
-from services.stuck import Stuck
+from services.operations.queues import Queue
+from services.operations.stuck import Stuck
 from ui.components import wording
 from ui.components.element import Tag
 from ui.components.moment import Moment

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from services.policy import CheckResult
-from services.retry import RetryPlan
+from services.retry.retrying import RetryPlan
 from ui.components.element import Tag
 from ui.components.moment import Moment
 

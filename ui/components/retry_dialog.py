@@ -6,7 +6,7 @@ from uuid import UUID
 
 from nicegui import ui
 
-from services.retry import RetryPlan, Wish
+from services.retry.retrying import RetryPlan, Wish
 from ui.components import wording
 from ui.components.element import Tag
 from ui.components.plan_view import draw_plan

@@ -1,8 +1,8 @@
 """What went wrong with a job, in large, and whether it is retried."""
 
 from services.models import Job
+from services.operations.waiting import awaited
 from services.vocabulary import Status
-from services.waiting import awaited
 from ui.components.element import Tag
 from ui.components.moment import Moment
 

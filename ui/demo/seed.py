@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from services import people
-from services.database import Database
+from services.database.database import Database
+from services.people import people
 from services.settings import Settings
 from services.vocabulary import Role
 from ui.demo.orders import Order, orders

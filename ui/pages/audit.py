@@ -7,10 +7,11 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services import audit, jobs
-from services.access import Actor
+from services import audit
 from services.errors import NotFound
+from services.jobs import jobs
 from services.models import AuditEntry
+from services.people.access import Actor
 from ui.components import audit_words, wording
 from ui.components.element import Tag
 from ui.components.empty import Empty

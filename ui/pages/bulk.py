@@ -6,11 +6,12 @@ from uuid import UUID
 
 from nicegui import background_tasks
 
-from services import batch, jobs, pausing
-from services.access import Actor
-from services.batch import BatchPreview, Selection, Trial
-from services.batch_report import active_batches
+from services.batch import batch
+from services.batch.batch import BatchPreview, Selection, Trial
+from services.batch.report import active_batches
+from services.jobs import jobs, pausing
 from services.models import Job
+from services.people.access import Actor
 from services.vocabulary import TERMINAL, BatchAction, Status
 from ui.components.batch_banner import BatchBanner, BatchView
 from ui.components.batch_dialog import BatchDialog, BatchWish

@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 
-from services import jobs
 from services.errors import JobReplaced, MulliganError, Unauthenticated
-from services.jobs import JobDetail
+from services.jobs import jobs
+from services.jobs.jobs import JobDetail
 from ui.pages.not_found import not_found
 from ui.visit import Web, enter_for_job, to_sign_in
 

@@ -8,11 +8,11 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services import batch
-from services.access import Actor
-from services.batch import Selection, Trial
+from services.batch import batch
+from services.batch.batch import Selection, Trial
 from services.errors import NotFound
-from services.failure_groups import FailureGroup, failure_groups
+from services.failures.groups import FailureGroup, failure_groups
+from services.people.access import Actor
 from services.vocabulary import UNSUCCESSFUL, BatchAction
 from ui.components import wording
 from ui.components.batch_dialog import BatchDialog, BatchWish

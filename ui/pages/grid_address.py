@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from services.job_list import JobQuery
+from services.jobs.job_list import JobQuery
 from services.vocabulary import Status
 
 PAGE_SIZE = 25

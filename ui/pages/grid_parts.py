@@ -5,7 +5,7 @@ from typing import Protocol
 
 from nicegui import ui
 
-from services.job_list import JobPage
+from services.jobs.job_list import JobPage
 from services.vocabulary import Status
 from ui.components import wording
 from ui.components.element import Tag

@@ -9,15 +9,15 @@ from nicegui.events import KeyEventArguments
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from services import copying, deletion, jobs, pausing
-from services.access import Actor
 from services.errors import JobNotFound, JobReplaced, MulliganError
 from services.feed import Change
-from services.jobs import JobDetail
+from services.jobs import copying, deletion, jobs, pausing
+from services.jobs.jobs import JobDetail
 from services.models import Job
+from services.operations.waiting import Waiting, waiting_reasons
+from services.people.access import Actor
 from services.redaction import redact_args
 from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
-from services.waiting import Waiting, waiting_reasons
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag
 from ui.components.job_facts import Log, draw_details

@@ -10,15 +10,15 @@ from nicegui.events import KeyEventArguments
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services import job_list, jobs
-from services.access import Actor
 from services.desk import Desk
 from services.errors import Invalid, MulliganError, NotFound
 from services.feed import Change
-from services.job_list import JobPage, JobQuery
+from services.jobs import job_list, jobs
+from services.jobs.job_list import JobPage, JobQuery
 from services.models import Job
+from services.operations.waiting import Waiting, waiting_reasons
+from services.people.access import Actor
 from services.vocabulary import Status
-from services.waiting import Waiting, waiting_reasons
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.job_row import Action, JobRow
 from ui.components.job_view import JobView, job_view

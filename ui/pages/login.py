@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from services import people
 from services.errors import Forbidden, MulliganError, Unauthenticated
-from services.sessions import SignedIn
+from services.people import people
+from services.people.sessions import SignedIn
 from ui.security import clear_session_cookie, is_same_origin, session_cookie, set_session_cookie
 from ui.theme import HEAD
 from ui.visit import Web, local_path

@@ -8,10 +8,10 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services import submission
-from services.access import Actor
 from services.errors import Invalid, MulliganError, NotFound
+from services.jobs import submission
 from services.kinds import JobKind
+from services.people.access import Actor
 from ui.components.args_form import ArgsForm, WrongInput, by_field
 from ui.components.args_schema import ArgField, arg_fields
 from ui.components.element import Tag

@@ -12,11 +12,12 @@ from nicegui import Client, background_tasks, ui
 from nicegui.events import KeyEventArguments
 
 from services import credits as ledger
-from services import people, workers
-from services.access import Actor
 from services.errors import MulliganError, NotFound, Unauthenticated
 from services.feed import Change
 from services.models import Job
+from services.operations import workers
+from services.people import people
+from services.people.access import Actor
 from ui.components.element import Tag
 from ui.components.frame import Frame, FrameView, Place
 from ui.components.shortcuts import DIALOGS, JOB, JOBS, KeyGroup, ShortcutsDialog

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from nicegui import background_tasks
 
-from services import jobs
-from services.access import Actor
 from services.errors import Invalid, MulliganError
+from services.jobs import jobs
 from services.models import Job
+from services.people.access import Actor
 from services.redaction import redact_args
-from services.retry import RetryPlan, Wish, plan_retry, retry
+from services.retry.retrying import RetryPlan, Wish, plan_retry, retry
 from ui.components.args_schema import arg_fields, filled_in
 from ui.components.edit_dialog import EditDialog
 from ui.components.retry_dialog import RetryDialog

@@ -9,13 +9,14 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services import operations, stuck, switches, workers
-from services.access import Actor
 from services.desk import Desk
 from services.errors import NotFound
 from services.models import Switch, Worker
-from services.operations import Queue
-from services.stuck import Stuck
+from services.operations import queues as operations
+from services.operations import stuck, switches, workers
+from services.operations.queues import Queue
+from services.operations.stuck import Stuck
+from services.people.access import Actor
 from ui.components import wording
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.vocabulary import FailureType
 
 _TRANSIENT, _PERMANENT, _ENVIRONMENT = FailureType.TRANSIENT, FailureType.PERMANENT, FailureType.ENVIRONMENT

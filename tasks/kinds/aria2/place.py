@@ -13,9 +13,9 @@ from sqlmodel import col
 
 from services.desk import Desk
 from services.errors import ServiceUnavailable
-from services.filenames import safe_filename
 from services.models import Artifact, Job
 from services.settings import Settings
+from services.storage.filenames import safe_filename
 from services.vocabulary import ACTIVE, UNSUCCESSFUL
 from tasks.kinds.aria2.rpc import Aria2, Aria2Error
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from services.addresses import AddressGuard, AddressRefused, parse_address
+from services.guard.addresses import AddressGuard, AddressRefused, parse_address
 
 _MOST = 50
 _SCHEMES = ("http", "https", "udp")

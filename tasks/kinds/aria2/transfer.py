@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from services.checks.space import GB
 from services.errors import (
     FileTooLarge,
     InsufficientDiskSpace,
@@ -14,10 +15,9 @@ from services.errors import (
     QuotaExceeded,
     ServiceUnavailable,
 )
-from services.failures import JobError
-from services.guarded_proxy import GuardedProxy
+from services.failures.failures import JobError
+from services.guard.proxy import GuardedProxy
 from services.sizes import human_size
-from services.space_checks import GB
 from services.vocabulary import FailureType
 from tasks.context import RunContext
 from tasks.kinds.aria2 import failures

@@ -4,8 +4,8 @@ import errno
 import re
 from typing import Any
 
-from services.addresses import AddressRefused
-from services.failures import JobError
+from services.failures.failures import JobError
+from services.guard.addresses import AddressRefused
 from services.vocabulary import FailureType
 
 _P, _T, _E = FailureType.PERMANENT, FailureType.TRANSIENT, FailureType.ENVIRONMENT

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from services.guarded_proxy import GuardedProxy, guarded_proxy
+from services.guard.proxy import GuardedProxy, guarded_proxy
 from services.settings import Settings
 from tasks.kinds.media_archive import failures
 from tasks.kinds.media_archive.formats import Format, selector

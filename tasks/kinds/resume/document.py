@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from tasks.kinds.resume.unreadable import told
 from tasks.process import Limits, run_process
 

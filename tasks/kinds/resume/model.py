@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.settings import Settings
 from services.vocabulary import FailureType
 from tasks.kinds.resume.document import Document

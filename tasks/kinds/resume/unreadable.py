@@ -1,6 +1,6 @@
 """Why a document cannot be read: codes in the child process, words in the worker."""
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.vocabulary import FailureType
 
 _AGAIN = "Upload it again as a new job."

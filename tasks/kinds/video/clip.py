@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.vocabulary import FailureType
 from tasks.kinds.video.media import Media
 from tasks.kinds.video.probe import INPUT_OPTIONS

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.vocabulary import FailureType
 
 DAMAGED = "Invalid data found when processing input"

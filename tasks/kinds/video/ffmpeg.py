@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from services.vocabulary import FailureType
 from tasks.process import run_process
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from services.failures import JobError
+from services.failures.failures import JobError
 from tasks.kinds.video import failures
 from tasks.process import Limits, run_process
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from services.failures import clean
+from services.failures.failures import clean
 from services.scrubbing import scrub
 
 # So much of the body is kept, and so much is read to see how long it is.

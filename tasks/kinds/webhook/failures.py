@@ -9,8 +9,8 @@ from http import HTTPStatus
 
 import httpx
 
-from services.addresses import AddressRefused
-from services.failures import JobError
+from services.failures.failures import JobError
+from services.guard.addresses import AddressRefused
 from services.vocabulary import FailureType
 from tasks.kinds.webhook.delivery import Answer
 

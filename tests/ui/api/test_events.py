@@ -11,10 +11,10 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from services import people
 from services.feed import STREAM, Change
 from services.ids import new_id
 from services.models import ApiToken, now
+from services.people import people
 from services.vocabulary import Role, Status
 from tests.support.house import Caller, House
 from tests.support.valkey import ValkeyServer

@@ -6,8 +6,8 @@ from fastapi import WebSocket
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from services import people
-from services.sessions import COOKIE
+from services.people import people
+from services.people.sessions import COOKIE
 from services.vocabulary import Role
 from tests.support.house import House, serving, web_app
 from ui.api.app import describe, make_api

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services import people
+from services.people import people
 from services.vocabulary import Role, Status
 from tests.support.house import Caller, House, open_house
 

@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL behind one door: sessions, transactions, group commit, the set-based statements."""

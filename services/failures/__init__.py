@@ -1,0 +1,1 @@
+"""What went wrong, classified, and gathered into groups of the same mistake."""

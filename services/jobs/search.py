@@ -1,0 +1,251 @@
+"""The search language: `status:failed kind:video.* error:"out of memory" owner:me age:<1d attempts:>1 id:0198…`.
+
+Terms are joined by *and*; `-` before one excludes it; a comma lists alternatives of a status, kind or type. What is no
+`field:value` is searched for in title and error. `docs/features/search.md` tells the people who use it.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, NoReturn
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlmodel import col
+
+from services.errors import Invalid
+from services.models import Job, User, now
+from services.people.access import Actor
+from services.vocabulary import FailureType, Status
+
+_LONGEST = 500
+_MOST_TERMS = 20
+_LARGEST_NUMBER = 1_000_000
+_OLDEST = 100 * 365 * 24 * 3600
+
+_TERM = re.compile(
+    r"""(?P<not>-(?=\S))?(?:(?P<field>[A-Za-z_]+):(?!//))?"""
+    r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?P<closed>")?|(?P<plain>[^\s"]*))"""
+)
+_COMPARISON = re.compile(r"(?P<sign><=|>=|<|>|=)?(?P<number>\d{1,9})(?P<unit>[smhdw])?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
+_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One term as it was typed, and where: `position` counts characters from 0."""
+
+    position: int
+    length: int
+    negated: bool
+    field: str | None
+    value: str
+    quoted: bool
+    at: datetime | None = None
+    """The moment that ages are counted back from; None: now."""
+
+    def wrong(self, explanation: str, suggestion: str | None = None) -> NoReturn:
+        """Raises Invalid, with the place of the mistake."""
+        hint = f" Did you mean {suggestion}?" if suggestion else ""
+        raise Invalid(
+            f"{explanation}{hint} (at character {self.position + 1})",
+            position=self.position, length=self.length, explanation=explanation, suggestion=suggestion,
+        )  # fmt: skip
+
+
+def conditions(query_text: str, actor: Actor, at: datetime | None = None) -> list[sa.ColumnElement[bool]]:
+    """The search as conditions on `Job`, all of which hold. No words, no conditions. Ages are counted back from `at`.
+
+    Raises:
+        Invalid: a mistake; its data say where (`position`, `length`), what (`explanation`) and, where one can be
+            guessed, what was meant (`suggestion`).
+    """
+    return [_condition(replace(term, at=at), actor) for term in _terms(query_text)]
+
+
+def _terms(text: str) -> list[_Term]:
+    if len(text) > _LONGEST:
+        raise Invalid(f"A search has at most {_LONGEST} characters.", position=_LONGEST)
+    if any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text):
+        raise Invalid("A search is made of characters that can be read.", position=0)
+    terms, position = [], 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        term = _term(text, position)
+        terms.append(term)
+        position += term.length
+    if len(terms) > _MOST_TERMS:
+        terms[_MOST_TERMS].wrong(f"A search has at most {_MOST_TERMS} terms.")
+    return terms
+
+
+def _term(text: str, position: int) -> _Term:
+    found = _TERM.match(text, position)
+    if found is None:  # the pattern matches anything
+        raise Invalid("This cannot be read.", position=position)
+    quoted = found["quoted"]
+    term = _Term(
+        position=position,
+        length=len(found[0]),
+        negated=bool(found["not"]),
+        field=found["field"] and found["field"].lower(),
+        value=found["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL),
+        quoted=quoted is not None,
+    )
+    if quoted is not None and not found["closed"]:
+        term.wrong("This quotation has no end.", f'{found[0]}"')
+    return term
+
+
+def _condition(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
+    if term.field is None:
+        if not term.value:
+            term.wrong("There is nothing between these quotes.")
+        condition = sa.or_(_contains(Job.title, term.value), _contains(Job.error, term.value))
+    else:
+        make = _FIELDS.get(term.field)
+        if make is None:
+            _unknown_field(term)
+        if not term.value:
+            term.wrong(f"Write a value after {term.field}:", f"{term.field}:{_EXAMPLES[term.field]}")
+        condition = make(term, actor)
+    # NULL is not what was excluded: without this, "-error:ffmpeg" would hide every job without an error.
+    return sa.not_(sa.func.coalesce(condition, sa.false())) if term.negated else condition
+
+
+def _unknown_field(term: _Term) -> NoReturn:
+    close = get_close_matches(term.field or "", _FIELDS, n=1)
+    suggestion = f"{close[0]}:{_as_typed(term)}" if close else f'"{term.field}:{term.value}"'
+    term.wrong(f"There is no field {term.field}. Fields: {', '.join(_FIELDS)}.", suggestion)
+
+
+def _as_typed(term: _Term) -> str:
+    return f'"{term.value}"' if term.quoted else term.value
+
+
+def _contains(column: Any, text: str) -> sa.ColumnElement[bool]:
+    return col(column).icontains(text, autoescape=True)
+
+
+# --- fields -----------------------------------------------------------------------------------------------------------
+
+
+def _one_of(column: Any, words: type[StrEnum]) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
+    def condition(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+        wanted = []
+        for part in _alternatives(term):
+            known = [word.value for word in words]
+            if part.lower() not in known:
+                close = get_close_matches(part.lower(), known, n=1)
+                explanation = f"There is no {term.field} {part!r}. Known: {', '.join(known)}."
+                term.wrong(explanation, f"{term.field}:{close[0]}" if close else None)
+            wanted.append(words(part.lower()))
+        return col(column).in_(wanted)
+
+    return condition
+
+
+def _kind(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+    return sa.or_(*(_glob(Job.kind, part) for part in _alternatives(term)))
+
+
+def _glob(column: Any, pattern: str) -> sa.ColumnElement[bool]:
+    if "*" not in pattern:
+        return col(column) == pattern
+    escaped = re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%")
+    return col(column).like(escaped, escape="\\")
+
+
+def _alternatives(term: _Term) -> Sequence[str]:
+    parts = term.value.split(",")
+    if not all(parts):
+        term.wrong("Between two commas stands a value.", f"{term.field}:{','.join(filter(None, parts))}")
+    return parts
+
+
+def _text(column: Any) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
+    return lambda term, _: _contains(column, term.value)
+
+
+def _fingerprint(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+    return col(Job.fingerprint) == term.value.lower()
+
+
+def _owner(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
+    name = term.value.lower()
+    if name == "me":
+        return col(Job.owner_id) == actor.user_id
+    emails = col(User.email) == name
+    if "@" not in name:
+        emails = sa.or_(
+            col(User.email).startswith(f"{name}@", autoescape=True), sa.func.lower(User.name) == name
+        )
+    return col(Job.owner_id).in_(sa.select(col(User.id)).where(emails))
+
+
+def _number(column: Any) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
+    def condition(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+        found = _COMPARISON.fullmatch(term.value)
+        if not found or found["unit"] or int(found["number"]) > _LARGEST_NUMBER:
+            term.wrong(f"{term.field}: takes a number, with <, <=, >, >= or alone.", f"{term.field}:>1")
+        compare: sa.ColumnElement[bool] = _SIGNS[found["sign"] or "="](col(column), int(found["number"]))
+        return compare
+
+    return condition
+
+
+def _age(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+    found = _COMPARISON.fullmatch(term.value.lower())
+    if not found or not found["unit"]:
+        number = found["number"] if found else "1"
+        term.wrong("age: takes < or > and a time: 30s, 10m, 2h, 1d, 1w.", f"age:<{number}d")
+    if found["sign"] in {None, "="}:
+        term.wrong("age: needs < (younger) or > (older).", f"age:<{term.value.lstrip('=')}")
+    seconds = int(found["number"]) * _SECONDS[found["unit"]]
+    if seconds > _OLDEST:
+        term.wrong("That is more than a hundred years.")
+    # Younger is created later: the comparison turns around.
+    turned = {"<": operator.gt, "<=": operator.ge, ">": operator.lt, ">=": operator.le}[found["sign"]]
+    condition: sa.ColumnElement[bool] = turned(
+        col(Job.created_at), (term.at or now()) - timedelta(seconds=seconds)
+    )
+    return condition
+
+
+def _id(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+    digits = term.value.lower().rstrip("…*").replace("-", "")
+    if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
+        term.wrong("id: takes a job's id or its beginning: digits, a to f, and dashes.")
+    # A range, not a text comparison: the same on both databases, and the primary key's index serves it.
+    first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    return col(Job.id).between(first, last)
+
+
+_FIELDS: dict[str, Callable[[_Term, Actor], sa.ColumnElement[bool]]] = {
+    "status": _one_of(Job.status, Status),
+    "kind": _kind,
+    "error": _text(Job.error),
+    "title": _text(Job.title),
+    "type": _one_of(Job.failure_type, FailureType),
+    "fingerprint": _fingerprint,
+    "owner": _owner,
+    "worker": _text(Job.worker),
+    "age": _age,
+    "attempts": _number(Job.attempt),
+    "retries": _number(Job.retry_count),
+    "id": _id,
+}
+_EXAMPLES = {
+    "status": "failed", "kind": "video.process", "error": "ffmpeg", "title": "interview", "type": "transient",
+    "fingerprint": "3f2a91c07be4d518", "owner": "me", "worker": "render-1", "age": "<1d", "attempts": ">1",
+    "retries": ">0", "id": "0198",
+}  # fmt: skip
