@@ -26,6 +26,7 @@ from ui.api.app import install_api
 from ui.live import LiveBridge
 from ui.pages import audit, download, failures, job, jobs, login, new_job, workers
 from ui.pages.not_found import not_found
+from ui.pages.settings import page as settings_page
 from ui.security import BrowserGuard
 from ui.theme import HEAD, STYLESHEET, STYLESHEET_URL
 from ui.visit import Web
@@ -77,6 +78,7 @@ def create_app(desk: Desk) -> FastAPI:
     failures.install(web)
     audit.install(web)
     workers.install(web)
+    settings_page.install(web)
     ui.add_head_html(HEAD, shared=True)
     install_api(app, desk)
     _install_not_found()

@@ -17,6 +17,8 @@ class Question:
     yes: str
     no: str = "Cancel"
     icon: str = "help_outline"
+    is_harmless: bool = False
+    """Whether the button may look like any other."""
 
 
 class ConfirmDialog:
@@ -49,6 +51,7 @@ class ConfirmDialog:
         self._title.say(question.title)
         self._text.say(question.text)
         self._yes.say(question.yes)
+        self._yes.dress("btn primary" if question.is_harmless else "btn danger-solid")
         self._no.say(question.no)
         self._dialog.value = True
 

@@ -39,6 +39,7 @@ _PLACES = (
     ("Failures", "bug_report", "/failures", False),
     ("Workers", "dns", "/workers", True),
     ("Audit log", "history", "/audit", True),
+    ("Settings", "settings", "/settings", False),
 )
 _GO_SECONDS = 1.5
 """After `g`, how long the letter of a page may take."""

@@ -21,7 +21,8 @@ from ui.components import wording
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag
 from ui.components.empty import Empty
-from ui.components.operations import draw_queues, draw_stuck, draw_switches, draw_workers
+from ui.components.operations import draw_queues, draw_stuck, draw_workers
+from ui.components.retry_switch import RetrySwitch
 from ui.components.section import Section
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
@@ -29,7 +30,6 @@ from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
 _EVERY_SECONDS = 3.0
 _STUCK_SHOWN = 25
-_ALL_KINDS = "All kinds"
 
 
 def install(web: Web) -> None:
@@ -86,7 +86,8 @@ class WorkersPage(OpenPage):
                 )
             Tag("p", "Who does the work, what waits for it, and what has waited for too long.", "muted lead")
             with Tag("section", classes="card ops-card", aria_label="Retries"):
-                self._build_switch()
+                Tag("h2", "Retries")
+                self._switch = RetrySwitch(visit.desk.kinds, self._switch_off, self._switch_on)
             self._stuck_head = Tag("div", classes="hidden")
             with self._stuck_head:
                 self._stuck_title = Tag("h2")
@@ -105,23 +106,6 @@ class WorkersPage(OpenPage):
         self._ring_all.on("click", lambda: self._ring(None), args=[])
         self._fail_all.on("click", lambda: self._ask_fail(None), args=[])
         reload.on("click", self.refresh, args=[])
-
-    def _build_switch(self) -> None:
-        with Tag("div", classes="ops-head"):
-            Tag("h2", "Retries")
-            self._state = Tag("span", "", "muted")
-        self._switches = Section(classes="switches-holder")
-        kinds = [kind.name for kind in self.visit.desk.kinds if not kind.name.startswith("system.")]
-        self._form = Tag("div", classes="switch-form")
-        with self._form:
-            self._kind = ui.select([_ALL_KINDS, *kinds], value=_ALL_KINDS, label="Retries of").props(
-                "outlined dense options-dense"
-            )
-            self._reason = ui.input("Reason, shown to whoever would retry").props(
-                "outlined dense maxlength=300"
-            )
-            off = Tag("button", "Switch off", "btn danger", type="button", data_icon="block")
-        off.on("click", self._switch_off, args=[])
 
     async def begin(self) -> None:
         """Reads and draws."""
@@ -145,7 +129,7 @@ class WorkersPage(OpenPage):
 
     def _show(self, house: _House) -> None:
         may = self.actor.operates
-        self._show_switches(house.off, may=may)
+        self._switch.show(house.off, may=may)
         self._count = house.stuck_in_all
         seen = tuple((one.job.id, one.job.version, one.waiting.message) for one in house.stuck)
         ring, fail = (self._ring, self._ask_fail) if may else (None, None)
@@ -167,27 +151,17 @@ class WorkersPage(OpenPage):
             self._empty.say("No worker is online", words, icon="power_off")
         self._queues.show(repr(house.queues), lambda: draw_queues(house.queues))
 
-    def _show_switches(self, off: list[Switch], *, may: bool) -> None:
-        key = tuple((one.kind, one.at, may) for one in off)
-        on = self._switch_on if may else None
-        self._switches.show(key, lambda: draw_switches(off, on), visible=bool(off))
-        self._state.say("" if off else "on")
-        self._form.dress("switch-form" if may else "hidden")
-
     # --- what people do -----------------------------------------------------------------------------------------------
 
-    async def _switch_off(self) -> None:
-        kind = None if self._kind.value == _ALL_KINDS else self._kind.value
-
+    async def _switch_off(self, kind: str | None, reason: str) -> bool:
         async def work(actor: Actor) -> None:
-            await switches.switch_off(self.visit.desk, actor, kind, self._reason.value or "")
-            self._reason.set_value("")
+            await switches.switch_off(self.visit.desk, actor, kind, reason)
 
-        await self._change(work, "Retries are off.", "Retries stay on.")
+        return await self._change(work, "Retries are off.", "Retries stay on.")
 
-    async def _switch_on(self, kind: str) -> None:
+    async def _switch_on(self, kind: str | None) -> None:
         async def work(actor: Actor) -> None:
-            await switches.switch_on(self.visit.desk, actor, kind or None)
+            await switches.switch_on(self.visit.desk, actor, kind)
 
         await self._change(work, "Retries are on again.", "Retries stay off.")
 
@@ -225,10 +199,12 @@ class WorkersPage(OpenPage):
             self.frame.toasts.success(f"{wording.plural(failed, 'job')} failed.")
             await self._look_anew()
 
-    async def _change(self, work: Callable[[Actor], Awaitable[None]], words: str, trouble: str) -> None:
-        if await self.do(work, trouble=trouble):
-            self.frame.toasts.success(words)
-            await self._look_anew()
+    async def _change(self, work: Callable[[Actor], Awaitable[None]], words: str, trouble: str) -> bool:
+        if not await self.do(work, trouble=trouble):
+            return False
+        self.frame.toasts.success(words)
+        await self._look_anew()
+        return True
 
     async def _look_anew(self) -> None:
         self.visit.web.live.shared.forget()

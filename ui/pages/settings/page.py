@@ -1,0 +1,110 @@
+"""`/settings` and `/settings/{section}`."""
+
+import asyncio
+from uuid import UUID
+
+from nicegui import ui
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.access import Actor
+from services.errors import NotFound
+from ui.components.confirm_dialog import ConfirmDialog
+from ui.components.element import Tag
+from ui.pages.not_found import not_found
+from ui.pages.open_page import BUILD_SECONDS, OpenPage
+from ui.pages.settings.section import SettingsSection, Work
+from ui.pages.settings.sections import sections_of
+from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+
+_EVERY_SECONDS = 10.0
+
+
+def install(web: Web) -> None:
+    """Adds the pages to this process."""
+
+    @ui.page("/settings", title="Settings · Mulligan", response_timeout=BUILD_SECONDS)
+    async def settings_page(request: Request) -> Response | None:
+        return await _open(web, request, None)
+
+    @ui.page("/settings/{section}", title="Settings · Mulligan", response_timeout=BUILD_SECONDS)
+    async def section_page(request: Request, section: str) -> Response | None:
+        return await _open(web, request, section)
+
+
+async def _open(web: Web, request: Request, slug: str | None) -> Response | None:
+    try:
+        visit = await enter(web, request)
+    except Unauthenticated:
+        return to_sign_in(request)
+    except NotFound:
+        return not_found("There is no such workspace here.")
+    section = next((one for one in sections_of(visit.actor) if slug in {None, one.slug}), None)
+    if section is None:
+        return not_found("There is no such page in the settings, or none for your role.")
+    await SettingsPage(visit, section, request.query_params.get("cursor")).begin()
+    return None
+
+
+class SettingsPage(OpenPage):
+    """One section, under the list of those that the person sees."""
+
+    def __init__(self, visit: Visit, section: SettingsSection, cursor: str | None) -> None:
+        super().__init__(visit, "Settings")
+        self._section = section
+        self.cursor = _key(cursor)
+        """Where the shown part of a long list begins; None: at its start."""
+        with self.frame.main:
+            with Tag("div", classes="page-head"):
+                Tag("h1", "Settings")
+                Tag("div", classes="grow")
+                Tag("span", visit.actor.workspace_name, "muted set-where")
+            with Tag("nav", classes="tabs set-tabs", aria_label="Settings"):
+                for one in sections_of(visit.actor):
+                    here = one.slug == section.slug
+                    Tag(
+                        "a", one.name, "tab current" if here else "tab", href=visit.link(f"/settings/{one.slug}"),
+                        data_icon=one.icon, aria_current="page" if here else None,
+                    )  # fmt: skip
+            Tag("p", section.lead, "muted lead")
+            with Tag("div", classes="settings"):
+                self._view = section.build(self)
+            self.confirm = ConfirmDialog()
+
+    async def begin(self) -> None:
+        """Reads and draws."""
+        self.open()
+        ui.timer(_EVERY_SECONDS, self.refresh, immediate=False)
+        await asyncio.gather(self.refresh(), self.show_figures())
+
+    async def refresh(self) -> None:
+        """Reads again; draws what has changed."""
+
+        async def work(actor: Actor) -> None:
+            if not self._section.may(actor):
+                self._end("Your role does not show you this any more.", "Go on", to="/settings")
+                return
+            await self._view.refresh(actor)
+
+        await self.do(work, trouble="This page could not be read.")
+
+    async def change(self, work: Work, done: str, trouble: str | None = None) -> bool:
+        """Does what somebody asked for, says that it is done, and shows what there is then. True: it was done."""
+        if not await self.do(work, trouble=trouble):
+            return False
+        self.frame.toasts.success(done)
+        self.visit.web.live.shared.forget()
+        await self.refresh()
+        return True
+
+    def link(self, cursor: UUID | None = None) -> str:
+        """The address of this section, or of the part of its list behind a key."""
+        query = {"cursor": cursor.hex} if cursor else {}
+        return self.visit.link(f"/settings/{self._section.slug}", **query)
+
+
+def _key(text: str | None) -> UUID | None:
+    try:
+        return UUID(hex=text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,30 @@
+"""The sections of `/settings`, in the order in which they are listed.
+
+To add one: write a class in a module of its own in this package, whose `__init__` takes the `SettingsPage` and draws
+into the current slot (`card(…)` gives it a frame), and whose `refresh(actor)` reads and then draws what has changed.
+Then add one entry here, with the predicate of `Actor` that says who sees it. Address, navigation, title, refreshing,
+the end of a right while the page is open, and the words of errors come with it. What people do in it goes through
+`page.change(work, done, trouble)`; questions before it through `page.confirm.ask(…)`. Lists are paged by
+`page.cursor` and `page.link(cursor)`.
+"""
+
+from services.access import Actor
+from ui.pages.settings.credits import CreditsSection
+from ui.pages.settings.retries import RetriesSection
+from ui.pages.settings.section import SettingsSection, everybody
+
+SECTIONS: tuple[SettingsSection, ...] = (
+    SettingsSection(
+        "credits", "Credits", "toll", "What retries have cost, and what is left.", everybody, CreditsSection
+    ),
+    SettingsSection(
+        "retries", "Retries", "replay",
+        "Hold retries back while something is being mended, of all jobs or of one kind.",
+        lambda actor: actor.operates, RetriesSection,
+    ),
+)  # fmt: skip
+
+
+def sections_of(actor: Actor) -> list[SettingsSection]:
+    """Those that an actor sees."""
+    return [section for section in SECTIONS if section.may(actor)]
