@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from services import credits as ledger
-from services import jobs
-from services.access import Actor
+from services.jobs import jobs
+from services.people.access import Actor
 from ui.components import wording
 from ui.components.confirm_dialog import Question
 from ui.components.element import Tag

@@ -7,8 +7,8 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.access import Actor
 from services.errors import NotFound
+from services.people.access import Actor
 from ui.components.confirm_dialog import ConfirmDialog
 from ui.components.element import Tag
 from ui.pages.not_found import not_found

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from services import switches
-from services.access import Actor
+from services.operations import switches
+from services.people.access import Actor
 from ui.components.retry_switch import RetrySwitch
 from ui.pages.settings.section import card
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from services.access import Actor
+from services.people.access import Actor
 from ui.components.element import Tag
 
 if TYPE_CHECKING:

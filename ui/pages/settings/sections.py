@@ -8,7 +8,7 @@ the end of a right while the page is open, and the words of errors come with it.
 `page.cursor` and `page.link(cursor)`.
 """
 
-from services.access import Actor
+from services.people.access import Actor
 from ui.pages.settings.credits import CreditsSection
 from ui.pages.settings.retries import RetriesSection
 from ui.pages.settings.section import SettingsSection, everybody
