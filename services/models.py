@@ -346,8 +346,16 @@ class Attempt(SQLModel, table=True):
     queued_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    folded: bool | None = None
+    """True once the roll-ups have it (`services/insights`); None until then, so that the index of these is small."""
 
     __table_args__ = (
+        sa.Index(
+            "ix_attempt_not_folded",
+            "finished_at",
+            sqlite_where=sa.text("finished_at IS NOT NULL AND folded IS NULL"),
+            postgresql_where=sa.text("finished_at IS NOT NULL AND folded IS NULL"),
+        ),
         sa.Index(
             "ix_attempt_odds",
             "kind",

@@ -15,6 +15,7 @@ from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.failures.failures import Failure, failure
 from services.feed import Change
+from services.insights import folding
 from services.jobs.deletion import delete_old, purge_deleted
 from services.lifecycle import Claim
 from services.models import Job
@@ -37,6 +38,8 @@ _EXPIRE_CHUNK = 20
 # While there is a true backlog, lost doorbells are looked for this seldom, so that it is not flooded.
 _TRICKLE_SECONDS = 60.0
 _SWEEP_SECONDS = 600.0
+# History that was never folded, of a version before, comes in beside the other work.
+_FOLD_SECONDS = 0.5
 
 
 class Housekeeping:
@@ -70,6 +73,7 @@ class Housekeeping:
         """Does once what is to be done."""
         async with self._desk.db.read() as session:
             chores = await lifecycle.chores(session, self._kinds, self._desk.limits.keys())
+            ended = await folding.is_due(session)
         if chores.due:
             due = await self._desk.db.transact(lifecycle.queue_due)
             for job in due:
@@ -80,6 +84,8 @@ class Housekeeping:
             await self._end_lost()
         if chores.unclaimed:
             await self._ring_again(chores.unclaimed)
+        if ended:
+            await self._fold()
         if monotonic() >= self._sweep_at:
             self._sweep_at = monotonic() + _SWEEP_SECONDS
             await remove_leftovers(self._desk.db, self._work)
@@ -87,6 +93,7 @@ class Housekeeping:
             await purge_deleted(self._desk)
             await prune_uploads(self._desk)
             await archive.purge(self._desk)
+            await self._desk.db.transact(folding.forget_hours)
             for tidy in self._tidiers:
                 await tidy(self._desk)
 
@@ -97,6 +104,12 @@ class Housekeeping:
     @property
     def _work(self) -> Path:
         return self._desk.settings.data_path / "work"
+
+    async def _fold(self) -> None:
+        """Takes what has ended into the figures, as much as a moment allows; the rest comes at the next tick."""
+        until = monotonic() + _FOLD_SECONDS
+        while await self._desk.db.transact(folding.fold) and monotonic() < until:
+            await asyncio.sleep(0)
 
     async def _end_lost(self) -> None:
         async with self._desk.db.read() as session:

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from services.desk import Desk
 from services.errors import NeverRecovered
-from services.failures.groups import Odds, odds_after
+from services.insights.odds import Odds, odds_after
 from services.models import Job
 from services.people.access import Actor
 from services.redaction import secret_values
@@ -56,13 +56,13 @@ async def check_many(desk: Desk, actor: Actor, ids: Sequence[UUID]) -> dict[UUID
 
 async def _hopeless(session: AsyncSession, desk: Desk, jobs: Sequence[Job]) -> dict[UUID, Verdict]:
     """Jobs of which the policy says that the same was tried often enough. A batch forces nothing."""
-    known: dict[tuple[str, str], Odds] = {}
+    known: dict[tuple[UUID, str], Odds] = {}
     against = {}
     for job in jobs:
         policy = desk.kinds[job.kind].policy
         if policy.hopeless_after is None or not job.fingerprint:
             continue
-        mistake = job.kind, job.fingerprint
+        mistake = job.workspace_id, job.fingerprint
         if mistake not in known:
             known[mistake] = await odds_after(session, *mistake)
         if is_hopeless(policy, known[mistake]):

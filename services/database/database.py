@@ -95,6 +95,14 @@ class Database:
             yield session
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A session for reading, all of whose queries see the same moment."""
+        async with self.read() as session:
+            if not self.is_sqlite:  # there, a transaction that reads is one anyway
+                _ = await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction: commits when the block ends, rolls back when it raises. No call outside belongs in it."""
         if self._writer is None:

@@ -94,6 +94,8 @@ class Statements:
     """`:rows` of (id), `:by`. Asks their workers."""
     bury: sa.TextualSelect
     """`:rows` of (id, version). Tombstones of jobs that have ended."""
+    fold: sa.TextClause
+    """`:rows` of (id, attempt). Marks attempts as counted in the roll-ups."""
     forget: tuple[sa.TextClause, ...]
     """`:rows` of (id). Removes what buried jobs have said and kept."""
     charge: sa.TextClause
@@ -234,6 +236,9 @@ def statements(*, is_sqlite: bool) -> Statements:
             WHERE job.id = v.id AND job.version = v.version AND job.deleted_at IS NULL
                 AND job.status IN ('completed', 'failed', 'cancelled', 'timeout')""",
             _CHANGE,
+        ),
+        fold=_text(
+            f"UPDATE attempt SET folded = TRUE FROM {pairs} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"
         ),
         forget=(
             _text(f"DELETE FROM log_line WHERE job_id IN (SELECT v.id FROM {ids})"),

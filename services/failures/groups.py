@@ -13,20 +13,13 @@ from sqlmodel import col
 from services.database.database import db_now
 from services.desk import Desk
 from services.failures.failures import normalise
+from services.insights.odds import Odds, odds_of_many
 from services.models import Attempt, Job
 from services.people.access import Actor
-from services.vocabulary import RETRIES, TERMINAL, UNSUCCESSFUL, FailureType, Status
+from services.vocabulary import UNSUCCESSFUL, FailureType
 
 _MOST_GROUPS = 200
 TREND_HOURS = 24
-
-
-@dataclass(frozen=True)
-class Odds:
-    """Of the retries that followed one failure: how many were tried and have ended, how many completed."""
-
-    succeeded: int
-    tried: int
 
 
 @dataclass(frozen=True)
@@ -61,6 +54,7 @@ async def failure_groups(desk: Desk, actor: Actor) -> list[FailureGroup]:
     async with desk.db.read() as session:
         rows: Sequence[Any] = (await session.execute(query)).all()
         examples = await _examples(session, [UUID(row[5]) for row in rows])
+        odds = await odds_of_many(session, actor.workspace_id, {row[1] for row in rows})
         trends = await _trends(session, actor, {row[1] for row in rows})
         groups = []
         for kind, fingerprint, jobs, first_seen, last_seen, example_id in rows:
@@ -68,7 +62,7 @@ async def failure_groups(desk: Desk, actor: Actor) -> list[FailureGroup]:
             groups.append(
                 FailureGroup(
                     fingerprint, kind, normalise(example.error or ""), example.failure_type or FailureType.UNKNOWN,
-                    example.advice, jobs, first_seen, last_seen, await odds_after(session, kind, fingerprint),
+                    example.advice, jobs, first_seen, last_seen, odds[fingerprint],
                     trends.get((kind, fingerprint), (0,) * TREND_HOURS),
                 )
             )  # fmt: skip
@@ -99,27 +93,6 @@ async def _trends(
 
 def _epoch(moment: Any) -> Any:
     return sa.cast(sa.extract("epoch", moment), sa.BigInteger)
-
-
-async def odds_after(session: AsyncSession, kind: str, fingerprint: str) -> Odds:
-    """How often retries after this failure have worked, over the whole installation.
-
-    Void ones do not count, nor those with edited arguments: they say nothing of a retry of the job as it is.
-    """
-    query = (
-        sa.select(col(Attempt.status), sa.func.count())
-        .where(
-            col(Attempt.kind) == kind,
-            col(Attempt.after_fingerprint) == fingerprint,
-            col(Attempt.status).in_(TERMINAL - {Status.CANCELLED}),
-            col(Attempt.void).is_(False),
-            col(Attempt.changes).is_(None),
-            col(Attempt.trigger).in_(RETRIES),
-        )
-        .group_by(col(Attempt.status))
-    )
-    counts = {row[0]: row[1] for row in await session.execute(query)}
-    return Odds(counts.get(Status.COMPLETED, 0), sum(counts.values()))
 
 
 async def _examples(session: AsyncSession, ids: list[UUID]) -> dict[tuple[UUID, str], Attempt]:

@@ -3,7 +3,8 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import services.models  # noqa: F401 - declares the tables
+import services.insights.tables
+import services.models  # noqa: F401 - these declare the tables
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -21,7 +21,7 @@ from services.errors import (
     Invalid,
     MulliganError,
 )
-from services.failures.groups import Odds, odds_after
+from services.insights.odds import Odds, odds_after
 from services.jobs.jobs import find_job
 from services.kinds import JobKind
 from services.lifecycle import Edit, Later
@@ -158,7 +158,7 @@ async def _read(
 
 
 async def _odds(session: AsyncSession, job: Job) -> Odds | None:
-    odds = await odds_after(session, job.kind, job.fingerprint) if job.fingerprint else None
+    odds = await odds_after(session, job.workspace_id, job.fingerprint) if job.fingerprint else None
     return odds if odds and odds.tried else None
 
 

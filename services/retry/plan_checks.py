@@ -17,7 +17,7 @@ from services.errors import (
     RetryLimitReached,
     ServiceUnavailable,
 )
-from services.failures.groups import Odds
+from services.insights.odds import Odds
 from services.kinds import JobKind
 from services.lifecycle import Edit
 from services.models import Job, Step, Switch, Upload

@@ -14,8 +14,8 @@ from services import credits as ledger
 from services.desk import Desk
 from services.errors import Conflict, NotFound, QueueUnavailable
 from services.failures.failures import Failure
-from services.failures.groups import Odds
 from services.feed import Change
+from services.insights.odds import Odds
 from services.jobs.jobs import find_job
 from services.models import Attempt, Job, Upload
 from services.operations import switches

@@ -12,7 +12,8 @@ from services.database.database import db_now
 from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.failures.failures import failure
-from services.failures.groups import Odds, failure_groups
+from services.failures.groups import failure_groups
+from services.insights.odds import Odds
 from services.jobs import submission
 from services.lifecycle import Claim, Outcome
 from services.models import Job

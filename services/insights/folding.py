@@ -1,0 +1,98 @@
+"""Folds runs that have ended into the roll-ups, each exactly once, however many workers fold and whenever one dies.
+
+A run is marked as folded (`Attempt.folded`) in the transaction that counts it: both stand, or neither does. Runs that
+are not folded yet are few, and are found by a small index; whoever reads figures adds them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel, col
+
+from services.database.database import db_now, rows_json
+from services.database.statements import statements
+from services.insights.runs import Run, Tally, ended_runs
+from services.insights.tables import DurationRollup, Grain, OutcomeRollup, RecoveryRollup
+from services.models import Attempt
+
+# A chunk's transaction stays under some 50 ms.
+_CHUNK = 500
+_ROWS_A_STATEMENT = 500
+_HOURS_KEPT_SECONDS = 35 * 86_400
+
+NOT_FOLDED = col(Attempt.folded).is_(None)
+
+
+async def is_due(session: AsyncSession) -> bool:
+    """Whether some run has ended and is in no roll-up. Costs next to nothing."""
+    look = sa.exists().where(col(Attempt.finished_at).is_not(None), NOT_FOLDED)
+    return bool((await session.execute(sa.select(look))).scalar())
+
+
+async def fold(session: AsyncSession) -> int:
+    """Counts some runs in the caller's transaction. How many; 0: others have what is left, or nothing is."""
+    # The oldest first, so that what is missing from the figures is always the latest. Two workers take different ones.
+    query = ended_runs(NOT_FOLDED).order_by(col(Attempt.finished_at)).limit(_CHUNK)
+    rows = await session.execute(query.with_for_update(of=Attempt, skip_locked=True))
+    runs = [Run(*row) for row in rows]
+    if runs:
+        await _mark(session, runs)
+        await _add(session, runs)
+    return len(runs)
+
+
+async def forget_hours(session: AsyncSession) -> None:
+    """Removes roll-ups by the hour that no period is told by any more; those by the day stay for ever."""
+    for table in (OutcomeRollup, DurationRollup, RecoveryRollup):
+        old = col(table.grain) == Grain.HOUR, col(table.start) < db_now(-_HOURS_KEPT_SECONDS)
+        await session.execute(sa.delete(table).where(*old))
+
+
+async def _mark(session: AsyncSession, runs: Sequence[Run]) -> None:
+    texts = statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
+    rows = rows_json({"id": run.job_id, "attempt": run.number} for run in runs)
+    await session.execute(texts.fold, {"rows": rows})
+
+
+async def _add(session: AsyncSession, runs: Sequence[Run]) -> None:
+    tallies: dict[tuple[UUID, UUID, Grain], Tally] = {}
+    for run in runs:
+        for whose in (run.workspace_id, run.owner_id):
+            for grain in Grain:
+                tallies.setdefault((run.workspace_id, whose, grain), Tally()).add(run, grain)
+    outcomes, durations, recoveries = [], [], []
+    for (workspace_id, whose, grain), tally in tallies.items():
+        place = {"workspace_id": workspace_id, "whose": whose, "grain": grain}
+        for outcome, count in tally.runs.items():
+            outcomes.append(place | outcome._asdict() | {"runs": count, "credits": tally.credits[outcome]})
+        for (start, kind, measure, bucket), count in tally.durations.items():
+            of = {"start": start, "kind": kind, "measure": measure, "bucket": bucket}
+            durations.append(place | of | {"runs": count})
+        for (start, kind, fingerprint, status), count in tally.recoveries.items():
+            what = {"start": start, "kind": kind, "fingerprint": fingerprint, "status": status}
+            recoveries.append(place | what | {"runs": count})
+    await _upsert(session, OutcomeRollup, outcomes, "runs", "credits")
+    await _upsert(session, DurationRollup, durations, "runs")
+    await _upsert(session, RecoveryRollup, recoveries, "runs")
+
+
+async def _upsert(
+    session: AsyncSession, table: type[SQLModel], rows: list[dict[str, Any]], *counts: str
+) -> None:
+    """Adds the counts to rows that are there, and makes those that are not."""
+    if not rows:
+        return
+    keys = [name for name in rows[0] if name not in counts]
+    # In one order everywhere: two workers that wait for each other's rows would be a deadlock.
+    rows.sort(key=lambda row: [str(row[name]) for name in keys])
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    target = SQLModel.metadata.tables[str(table.__tablename__)]
+    statement = insert(target)
+    sums = {name: target.c[name] + statement.excluded[name] for name in counts}
+    statement = statement.on_conflict_do_update(index_elements=keys, set_=sums)
+    for start in range(0, len(rows), _ROWS_A_STATEMENT):
+        await session.execute(statement, rows[start : start + _ROWS_A_STATEMENT])
