@@ -33,7 +33,7 @@ RECOVERED = Past(Status.COMPLETED, trigger=Trigger.MANUAL, pause=60, cost=1)
 
 _FOLDS_AND_HANGS = """
 import asyncio, sys
-from services.database import Database
+from services.database.database import Database
 from services.insights import folding
 
 async def main() -> None:
