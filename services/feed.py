@@ -50,7 +50,7 @@ class Change(NamedTuple):
 
     @classmethod
     def replaced(cls, before: Job, by: Job) -> "Change":
-        """What is told of a record whose place another took, which raised the versions of both by one."""
+        """What is told of a record whose place another took. Their versions are the same then."""
         return cls.of(before)._replace(version=by.version, replaced_by=by.id)
 
 

@@ -1,7 +1,8 @@
 """Who took whose place: a retry that replaces makes a new record, and the old one's address leads to it.
 
 The records of a line point at each other (`Job.replaces`, `Job.replaced_by`); only the newest is to be seen. The
-numbers of its attempts go on from one record to the next, so that the history of the line reads as one.
+numbers of its attempts go on from one record to the next, so that the history of the line reads as one. A record that
+gave its place back, since no worker could be told of it, leads to the one it had replaced.
 """
 
 from collections.abc import Iterable
@@ -37,32 +38,26 @@ async def newest(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Job]:
 
 
 async def forebears(session: AsyncSession, job: Job, most: int | None = None) -> list[UUID]:
-    """The records whose place the job has taken, newest first."""
-    if job.replaces is None:
-        return []
-    start: Any = (
-        sa.select(col(Job.id), col(Job.replaces), sa.literal(1).label("depth"))
-        .where(col(Job.id) == job.replaces)
-        .cte("line", recursive=True)
-    )
-    older = sa.select(col(Job.id), col(Job.replaces), start.c.depth + 1).where(
-        col(Job.id) == start.c.replaces
-    )
-    line = start.union_all(older if most is None else older.where(start.c.depth < most))
-    return list((await session.scalars(sa.select(line.c.id).order_by(line.c.depth))).all())
+    """The records that lead to the job: those whose place it took, newest first, and those that gave it back."""
+    older = _leading_to([job.id])
+    query = sa.select(older.c.id).order_by(older.c.depth, older.c.id.desc()).limit(most)
+    return list((await session.scalars(query)).all())
 
 
 async def forebears_of_many(session: AsyncSession, ids: Iterable[UUID]) -> list[UUID]:
-    """The records whose places these jobs have taken, in no order."""
+    """The records that lead to any of these jobs, in no order."""
+    return list((await session.scalars(sa.select(_leading_to(ids).c.id))).all())
+
+
+def _leading_to(ids: Iterable[UUID]) -> Any:
+    """Against the pointers, by their index. Whatever happens to a record, it leads to one other at most: no circle."""
     start: Any = (
-        sa.select(col(Job.replaces).label("older"))
-        .where(col(Job.id).in_(list(ids)), col(Job.replaces).is_not(None))
+        sa.select(col(Job.id), sa.literal(1).label("depth"))
+        .where(col(Job.replaced_by).in_(list(ids)))
         .cte("line", recursive=True)
     )
-    line = start.union_all(
-        sa.select(col(Job.replaces)).where(col(Job.id) == start.c.older, col(Job.replaces).is_not(None))
-    )
-    return list((await session.scalars(sa.select(line.c.older))).all())
+    older = sa.select(col(Job.id), start.c.depth + 1).where(col(Job.replaced_by) == start.c.id)
+    return start.union_all(older)
 
 
 async def missing(

@@ -230,7 +230,7 @@ async def _take_back(
     reverted = await desk.db.transact(work)
     if reverted is not None:
         await readied.undo()
-        gone = [Change.of(job)._replace(version=job.version + 1)] if decided.replacement else []
+        gone = [Change.replaced(job, reverted)] if decided.replacement else []
         await desk.feed.publish([Change.of(reverted), *gone])
         raise QueueUnavailable(version=reverted.version, current=reverted.status)
 

@@ -11,9 +11,10 @@ from sqlmodel import col
 
 from services.database.database import db_now
 from services.failures.failures import Failure
-from services.models import Attempt, Job, Step, now
+from services.models import Attempt, Job, Step
 from services.transitions.parts import (
     CLEARED,
+    EMPTIED,
     FIRST_LOOK_AGAIN_SECONDS,
     FRESH,
     conflict_of,
@@ -214,47 +215,46 @@ async def revert_requeue(session: AsyncSession, retry: Requeue, job: Job, failur
     )
     reverted = await one_changed(session, change)
     if reverted is not None:
-        ended = {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
-        await set_attempt(
-            session,
-            job.id,
-            job.attempt,
-            status=Status.FAILED,
-            void=True,
-            cost=0,
-            finished_at=db_now(),
-            **ended,
-        )
+        await _void(session, job, failure)
     return reverted
 
 
 async def revert_replace(session: AsyncSession, retry: Requeue, job: Job, failure: Failure) -> Job | None:
-    """As `revert_requeue`, where `job` took the place of another: it is gone as if it had never been, and the old
-    record is there again, with the void attempt. None: a worker, or somebody else, has the attempt already.
+    """As `revert_requeue`, where `job` took the place of another: the old record is there again, and `job` stays as an
+    empty tombstone that leads to it, since the void attempt is its own, and what the ledger says of that attempt.
+    None: a worker, or somebody else, has the attempt already.
     """
-    still = sa.select(col(Job.id)).where(
-        col(Job.id) == job.id, col(Job.attempt) == job.attempt, col(Job.status) == Status.QUEUED
-    )
-    if (await session.execute(still.with_for_update())).one_or_none() is None:
-        return None
-    for part in (Step, Attempt):
-        await session.execute(sa.delete(part).where(col(part.job_id) == job.id))
-    await session.execute(sa.delete(Job).where(col(Job.id) == job.id))
     before = retry.before
+    hide = (
+        sa.update(Job)
+        .where(col(Job.id) == job.id, col(Job.attempt) == job.attempt, col(Job.status) == Status.QUEUED)
+        .values(
+            status=Status.FAILED, failure_type=failure.type, finished_at=db_now(), kick_due_at=None, kicks=0,
+            paused_at=None, deleted_at=db_now(), replaced_by=before.id, **EMPTIED, **moved_on(),
+        )
+        .returning(Job)
+    )  # fmt: skip
+    gone = await one_changed(session, hide)
+    if gone is None:
+        return None
     said = {"error": failure.message, "failure_type": failure.type, "advice": failure.advice}
     show = (
         sa.update(Job)
-        .where(col(Job.id) == before.id, col(Job.replaced_by) == job.id)
+        .where(col(Job.id) == before.id, col(Job.replaced_by) == gone.id)
         .values(
-            deleted_at=None, replaced_by=None, attempt=job.attempt,
-            **(said if before.status is Status.FAILED else {}), **moved_on(),
+            deleted_at=None, replaced_by=None, attempt=gone.attempt, version=gone.version, updated_at=db_now(),
+            **(said if before.status is Status.FAILED else {}),
         )
         .returning(Job)
     )  # fmt: skip
     shown = (await session.scalars(show, execution_options=FRESH)).one()
-    void = _attempt_of(retry, shown)
-    void.status, void.void, void.cost = Status.FAILED, True, 0
-    void.error, void.failure_type, void.advice = failure.message, failure.type, failure.advice
-    void.queued_at, void.finished_at = job.queued_at or job.created_at, now()
-    session.add(void)
+    await _void(session, gone, failure)
+    await session.execute(sa.delete(Step).where(col(Step.job_id) == gone.id))
     return shown
+
+
+async def _void(session: AsyncSession, job: Job, failure: Failure) -> None:
+    await set_attempt(
+        session, job.id, job.attempt, status=Status.FAILED, void=True, cost=0, finished_at=db_now(),
+        error=failure.message, failure_type=failure.type, advice=failure.advice,
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """A retry that puts a new record in the old one's place, with what a policy prepares outside, and takes back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -33,6 +33,7 @@ from services.lifecycle import Claim, Outcome
 from services.models import Artifact, Attempt, AuditEntry, Job, Step
 from services.people.access import Actor
 from services.policy import Preparing, RetryPolicy, Undo
+from services.queue import Doorbell
 from services.retry.retrying import plan_retry, retry
 from services.stats import stats
 from services.vocabulary import FailureType, RetryMode, Role, Status, StepStatus, Trigger
@@ -86,6 +87,23 @@ async def desk(database_url: str, redis_url: str, tmp_path: Path, outside: Outsi
     )
     async with open_desk(database_url, redis_url, tmp_path, *kinds) as desk:
         yield desk
+
+
+@pytest.fixture
+def bells_refused(desk: Desk) -> Desk:
+    """The desk while its queue does not answer."""
+
+    class Away:
+        async def kick(self, doorbells: Sequence[Doorbell]) -> None:
+            raise QueueUnavailable
+
+        async def depths(self) -> dict[str, int]:
+            raise QueueUnavailable
+
+        async def backlog(self) -> int:
+            raise QueueUnavailable
+
+    return replace(desk, queue=Away())
 
 
 async def read(desk: Desk, job_id: UUID) -> Job:
@@ -278,13 +296,41 @@ class TestTakenBack:
         assert (again.replaced_by, again.retry_count, again.finished_at) == (None, 0, old.finished_at)
         assert (await job_list.list_jobs(desk, dana, JobQuery())).total == 1
         assert await ledger.balance(desk, dana) == 5
-        first, void = await attempts_of(desk, old.id)
-        assert (first.error, void.void, void.cost) == (BROKEN.message, True, 0)
+        void, first = (await jobs.job_detail(desk, dana, old.id)).attempts
+        assert (first.error, void.number, void.void, void.cost) == (BROKEN.message, 2, True, 0)
         assert outside.markers() == []
         # The void attempt's number is used.
         new = (await retry(desk, dana, old.id)).job
         assert (new.attempt, outside.markers()) == (3, [f"{new.id}-3"])
         assert await ledger.balance(desk, dana) == 4
+
+    async def test_the_record_that_gave_its_place_back_keeps_its_attempt_for_the_ledger(
+        self, desk: Desk, bells_refused: Desk
+    ) -> None:
+        dana = await a_person(desk, credits=5)
+        old = await failed_job(desk, dana)
+        for _ in range(2):
+            with pytest.raises(QueueUnavailable):
+                await retry(bells_refused, dana, old.id)
+        again = await jobs.get_job(desk, dana, old.id)
+        newest, older, _ = (await jobs.job_detail(desk, dana, old.id)).attempts
+        lines, _ = await ledger.ledger(desk, dana)
+        assert [(line.job_id, line.attempt, line.amount) for line in lines[:4]] == [
+            (newest.job_id, 3, 1), (newest.job_id, 3, -1), (older.job_id, 2, 1), (older.job_id, 2, -1),
+        ]  # fmt: skip
+        gone = await read(desk, newest.job_id)
+        assert (gone.status, gone.title, gone.args, gone.version) == (Status.FAILED, "", {}, again.version)
+        # Whoever came across it while it was there is led back, and on to what takes the place for good.
+        with pytest.raises(JobReplaced) as led:
+            await jobs.get_job(desk, dana, gone.id)
+        assert led.value.data["replaced_by"] == old.id
+        new = await end(desk, (await retry(desk, dana, old.id)).job)
+        assert await jobs.replacements(desk, dana, [gone.id, old.id]) == {gone.id: new, old.id: new}
+        detail = await jobs.job_detail(desk, dana, new.id)
+        assert [(a.number, a.void) for a in detail.attempts] == [(4, False), (3, True), (2, True), (1, False)]
+        assert (await stats(desk, dana)).last_day.created == 1
+        await deletion.delete(desk, dana, new.id)
+        assert {attempt.error for attempt in await attempts_of(desk, gone.id, old.id, new.id)} == {None}
 
     async def test_a_message_that_arrived_after_all_stands(self, desk: Desk, outside: Outside) -> None:
         dana = await a_person(desk, credits=5)
