@@ -236,6 +236,15 @@ class Job(SQLModel, table=True):
             sqlite_where=sa.text("deleted_at IS NULL"),
             postgresql_where=sa.text("deleted_at IS NULL"),
         ),
+        sa.Index(
+            "ix_job_grid_kind",
+            "workspace_id",
+            "kind",
+            "status",
+            "rank",
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        ),
         sa.Index("ix_job_idempotency", "workspace_id", "owner_id", "idempotency_key", unique=True),
         sa.Index(
             "ix_job_failures",
@@ -303,6 +312,20 @@ class Job(SQLModel, table=True):
             postgresql_where=sa.text("status = 'queued'"),
         ),
     )
+
+
+class JobCount(SQLModel, table=True):
+    """How many jobs there are that can be seen. Written by triggers of `job` alone, read as the sum of its parts."""
+
+    __tablename__ = "job_count"
+
+    workspace_id: UUID = Field(primary_key=True)
+    owner_id: UUID = Field(primary_key=True)
+    kind: str = Field(primary_key=True, max_length=100)
+    status: Status = Field(primary_key=True, sa_type=words(Status))
+    part: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    """0 is the figure; on PostgreSQL each statement adds a part of its own, until `job_counts.fold`."""
+    jobs: int = Field(sa_type=sa.BigInteger)
 
 
 def is_now(status: Status) -> sa.ColumnElement[bool]:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services.desk import Desk
+from services.jobs import counts as job_counts
 from services.models import Attempt, Job, now
 from services.people.access import Actor
 from services.vocabulary import RETRIES, TERMINAL, Status
@@ -43,10 +44,8 @@ class Stats:
 
 async def stats(desk: Desk, actor: Actor) -> Stats:
     """The figures, counted now."""
-    seen, ever, count = actor.visible(), actor.scope(), sa.func.count()
+    seen, ever, count = job_counts.seen_by(actor), actor.scope(), sa.func.count()
     day_ago, month_ago = now() - timedelta(days=1), now() - timedelta(days=30)
-    by_status = sa.select(col(Job.status), count).where(*seen).group_by(col(Job.status))
-    by_kind = sa.select(col(Job.kind), count).where(*seen).group_by(col(Job.kind))
     # A record that took another's place is the same job, as if it had been retried where it was.
     created = sa.select(count).select_from(Job).where(*ever, col(Job.created_at) > day_ago)
     created = created.where(col(Job.replaces).is_(None))
@@ -60,13 +59,13 @@ async def stats(desk: Desk, actor: Actor) -> Stats:
         .group_by(col(Attempt.status))
     )
     async with desk.db.read() as session:
-        jobs = {row[0]: row[1] for row in await session.execute(by_status)}
-        kinds = {row[0]: row[1] for row in await session.execute(by_kind)}
+        jobs = await job_counts.by_status(session, seen)
+        kinds = await job_counts.by_kind(session, seen)
         day = {row[0]: row[1] for row in await session.execute(ended)}
         retries = {row[0]: row[1] for row in await session.execute(retried)}
         made = (await session.scalars(created)).one()
     return Stats(
-        jobs={status: jobs.get(status, 0) for status in Status},
+        jobs=jobs,
         kinds=kinds,
         last_day=LastDay(
             created=made,
@@ -81,11 +80,5 @@ async def stats(desk: Desk, actor: Actor) -> Stats:
 
 async def jobs_everywhere(desk: Desk) -> dict[Status, int]:
     """Jobs by status in all workspaces: for the operator's monitoring, never for a person's page."""
-    query = (
-        sa.select(col(Job.status), sa.func.count())
-        .where(col(Job.deleted_at).is_(None))
-        .group_by(col(Job.status))
-    )
     async with desk.db.read() as session:
-        found = {row[0]: row[1] for row in await session.execute(query)}
-    return {status: found.get(status, 0) for status in Status}
+        return await job_counts.by_status(session, ())

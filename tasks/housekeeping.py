@@ -16,6 +16,7 @@ from services.errors import QueueUnavailable
 from services.failures.failures import Failure, failure
 from services.feed import Change
 from services.insights import folding
+from services.jobs import counts as job_counts
 from services.jobs.deletion import delete_old, purge_deleted
 from services.lifecycle import Claim
 from services.models import Job
@@ -40,6 +41,7 @@ _TRICKLE_SECONDS = 60.0
 _SWEEP_SECONDS = 600.0
 # History that was never folded, of a version before, comes in beside the other work.
 _FOLD_SECONDS = 0.5
+_COUNTERS_SECONDS = 5.0
 
 
 class Housekeeping:
@@ -53,6 +55,7 @@ class Housekeeping:
         self._queues = frozenset({DEFAULT_QUEUE})
         self._trickle_at = monotonic() + _TRICKLE_SECONDS
         self._sweep_at = 0.0
+        self._counters_at = 0.0
 
     def hears(self, queues: frozenset[str]) -> None:
         """The queues that this worker listens to."""
@@ -86,6 +89,9 @@ class Housekeeping:
             await self._ring_again(chores.unclaimed)
         if ended:
             await self._fold()
+        if monotonic() >= self._counters_at:
+            self._counters_at = monotonic() + _COUNTERS_SECONDS
+            await job_counts.fold(self._desk.db)
         if monotonic() >= self._sweep_at:
             self._sweep_at = monotonic() + _SWEEP_SECONDS
             await remove_leftovers(self._desk.db, self._work)

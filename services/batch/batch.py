@@ -15,12 +15,13 @@ from services import audit, lifecycle
 from services import credits as ledger
 from services.batch.actions import ACTIONS, ActionRules
 from services.batch.checks import check_many
-from services.batch.match import STANDING, Selection, Standing, matching
+from services.batch.match import STANDING, Selection, Standing, counted, matching
 from services.database.database import db_now
 from services.desk import Desk
 from services.errors import InsufficientCredits, Invalid, JobNotFound, RetriesDisabled
 from services.feed import Change
 from services.ids import new_id
+from services.jobs import counts as job_counts
 from services.jobs.submission import ring
 from services.models import Batch, Job, Switch
 from services.operations import switches
@@ -100,8 +101,10 @@ async def preview(
 async def count(desk: Desk, actor: Actor, selection: Selection) -> int:
     """How many jobs it is about. Raises Invalid as `preview`."""
     selection.require_some()
-    query = sa.select(sa.func.count()).select_from(Job).where(*matching(actor, selection))
     async with desk.db.read() as session:
+        if (kept := counted(actor, selection)) is not None:
+            return sum((await job_counts.by_status(session, kept)).values())
+        query = sa.select(sa.func.count()).select_from(Job).where(*matching(actor, selection))
         return (await session.scalars(query)).one()
 
 

@@ -11,8 +11,9 @@ from sqlmodel import col
 
 from services.desk import Desk
 from services.errors import Invalid, MulliganError, RetriesDisabled, RetryLimitReached
-from services.jobs.search import conditions
-from services.models import Job, Switch
+from services.jobs import counts as job_counts
+from services.jobs import search
+from services.models import Job, JobCount, Switch
 from services.operations.switches import among, disabled
 from services.people.access import Actor
 from services.retry.plan_checks import wrong_status
@@ -70,10 +71,18 @@ def matching(actor: Actor, selection: Selection, at: datetime | None = None) -> 
     matching = [*actor.visible(), col(Job.kind).not_like("system.%")]
     if selection.ids:
         matching.append(col(Job.id).in_(selection.ids))
-    matching += conditions(selection.q, actor, at)
+    matching += search.conditions(selection.q, actor, at)
     if selection.status:
         matching.append(col(Job.status).in_(selection.status))
     return matching
+
+
+def counted(actor: Actor, selection: Selection) -> list[sa.ColumnElement[bool]] | None:
+    """As `matching`, as conditions on `JobCount`; None where the kept counters do not know. Raises Invalid."""
+    if selection.ids or (kept := search.counted(selection.q, actor)) is None:
+        return None
+    kept = [*job_counts.seen_by(actor), col(JobCount.kind).not_like("system.%"), *kept]
+    return [*kept, col(JobCount.status).in_(selection.status)] if selection.status else kept
 
 
 def refusal(desk: Desk, job: Standing, off: Sequence[Switch]) -> MulliganError | None:

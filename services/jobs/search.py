@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services.errors import Invalid
-from services.models import Job, User, now
+from services.models import Job, JobCount, User, now
 from services.people.access import Actor
 from services.vocabulary import FailureType, Status
 
@@ -50,6 +50,8 @@ class _Term:
     quoted: bool
     at: datetime | None = None
     """The moment that ages are counted back from; None: now."""
+    table: type[Job] | type[JobCount] = Job
+    """What is searched: jobs, or the counters kept of them."""
 
     def wrong(self, explanation: str, suggestion: str | None = None) -> NoReturn:
         """Raises Invalid, with the place of the mistake."""
@@ -68,6 +70,33 @@ def conditions(query_text: str, actor: Actor, at: datetime | None = None) -> lis
             guessed, what was meant (`suggestion`).
     """
     return [_condition(replace(term, at=at), actor) for term in _terms(query_text)]
+
+
+def counted(query_text: str, actor: Actor) -> list[sa.ColumnElement[bool]] | None:
+    """The search as conditions on `JobCount`; None where it asks for more than the kept counters know.
+
+    Raises:
+        Invalid: as `conditions`.
+    """
+    terms = _terms(query_text)
+    if any(term.field not in _COUNTED for term in terms):
+        return None
+    return [_condition(replace(term, table=JobCount), actor) for term in terms]
+
+
+def fields_of(query_text: str) -> set[str]:
+    """The fields that a search names. Raises Invalid for what cannot be taken apart."""
+    return {term.field for term in _terms(query_text) if term.field}
+
+
+def statuses_of(query_text: str) -> set[Status]:
+    """The statuses that a search leaves. Raises Invalid for what cannot be taken apart."""
+    left = set(Status)
+    for term in _terms(query_text):
+        if term.field == "status":
+            named = {status for status in Status if status in term.value.lower().split(",")}
+            left = left - named if term.negated else left & named
+    return left
 
 
 def _terms(text: str) -> list[_Term]:
@@ -139,7 +168,7 @@ def _contains(column: Any, text: str) -> sa.ColumnElement[bool]:
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
-def _one_of(column: Any, words: type[StrEnum]) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
+def _one_of(name: str, words: type[StrEnum]) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
     def condition(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
         wanted = []
         for part in _alternatives(term):
@@ -149,13 +178,13 @@ def _one_of(column: Any, words: type[StrEnum]) -> Callable[[_Term, Actor], sa.Co
                 explanation = f"There is no {term.field} {part!r}. Known: {', '.join(known)}."
                 term.wrong(explanation, f"{term.field}:{close[0]}" if close else None)
             wanted.append(words(part.lower()))
-        return col(column).in_(wanted)
+        return col(getattr(term.table, name)).in_(wanted)
 
     return condition
 
 
 def _kind(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
-    return sa.or_(*(_glob(Job.kind, part) for part in _alternatives(term)))
+    return sa.or_(*(_glob(term.table.kind, part) for part in _alternatives(term)))
 
 
 def _glob(column: Any, pattern: str) -> sa.ColumnElement[bool]:
@@ -183,13 +212,13 @@ def _fingerprint(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
 def _owner(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
     name = term.value.lower()
     if name == "me":
-        return col(Job.owner_id) == actor.user_id
+        return col(term.table.owner_id) == actor.user_id
     emails = col(User.email) == name
     if "@" not in name:
         emails = sa.or_(
             col(User.email).startswith(f"{name}@", autoescape=True), sa.func.lower(User.name) == name
         )
-    return col(Job.owner_id).in_(sa.select(col(User.id)).where(emails))
+    return col(term.table.owner_id).in_(sa.select(col(User.id)).where(emails))
 
 
 def _number(column: Any) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
@@ -231,11 +260,11 @@ def _id(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
 
 
 _FIELDS: dict[str, Callable[[_Term, Actor], sa.ColumnElement[bool]]] = {
-    "status": _one_of(Job.status, Status),
+    "status": _one_of("status", Status),
     "kind": _kind,
     "error": _text(Job.error),
     "title": _text(Job.title),
-    "type": _one_of(Job.failure_type, FailureType),
+    "type": _one_of("failure_type", FailureType),
     "fingerprint": _fingerprint,
     "owner": _owner,
     "worker": _text(Job.worker),
@@ -244,6 +273,7 @@ _FIELDS: dict[str, Callable[[_Term, Actor], sa.ColumnElement[bool]]] = {
     "retries": _number(Job.retry_count),
     "id": _id,
 }
+_COUNTED = {"status", "kind", "owner"}
 _EXAMPLES = {
     "status": "failed", "kind": "video.process", "error": "ffmpeg", "title": "interview", "type": "transient",
     "fingerprint": "3f2a91c07be4d518", "owner": "me", "worker": "render-1", "age": "<1d", "attempts": ">1",

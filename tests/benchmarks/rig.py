@@ -26,6 +26,8 @@ class Rig:
     database_url: str
     valkey: ValkeyServer
     folder: Path
+    postgres: PostgresServer | None = None
+    """Where it has more databases to give."""
 
     @property
     def kinds(self) -> list[JobKind]:
@@ -63,7 +65,7 @@ def rigs() -> Iterator[Rig]:
     try:
         with tempfile.TemporaryDirectory(prefix="mb-") as folder:
             yield Rig("SQLite", f"sqlite:///{folder}/bench.db", valkey, Path(folder))
-            yield Rig("PostgreSQL", postgres.url(postgres.create_database()), valkey, Path(folder))
+            yield Rig("PostgreSQL", postgres.url(postgres.create_database()), valkey, Path(folder), postgres)
     finally:
         postgres.close()
         valkey.close()

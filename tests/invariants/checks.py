@@ -44,6 +44,8 @@ def check_now(now: Snapshot, policies: Mapping[str, RetryPolicy]) -> None:
         assert number == len(runs[job_id]), "numbers have no gaps and are not used again"
     for job_id, job in now.jobs.items():
         _check_job(job, runs[job_id], policies[job["kind"]])
+    seen = Counter(job["status"] for job in now.jobs.values() if job["deleted_at"] is None)
+    assert seen == Counter(now.counted), "the kept counters say how many there are"
     _check_money(now)
 
 

@@ -15,9 +15,10 @@ from sqlalchemy.util import await_only
 
 from services.database.database import Database
 from services.errors import QueueUnavailable
+from services.jobs import counts as job_counts
 from services.models import Attempt, CreditEntry, Job, Step, Workspace
 from services.queue import DEFAULT_QUEUE, Doorbell
-from services.vocabulary import StepStatus
+from services.vocabulary import Status, StepStatus
 
 T = TypeVar("T")
 
@@ -261,6 +262,8 @@ class Snapshot:
     """Steps that have a result."""
     ledger: list[dict[str, Any]]
     balance: int
+    counted: dict[Status, int]
+    """How many jobs there are to be seen, as the database's own counters say."""
 
 
 async def look(db: Database) -> Snapshot:
@@ -279,6 +282,7 @@ async def look(db: Database) -> Snapshot:
             await rows(sa.select(*sa.inspect(table).columns).order_by(*sa.inspect(table).primary_key))
             for table in (Job, Attempt, CreditEntry)
         ]
+        counted = await job_counts.by_status(session, ())
         balance = (await session.scalars(sa.select(Workspace.balance))).one()  # type: ignore[call-overload]
     return Snapshot(
         {job["id"]: job for job in jobs},
@@ -286,4 +290,5 @@ async def look(db: Database) -> Snapshot:
         kept,
         ledger,
         balance,
+        counted,
     )

@@ -141,7 +141,9 @@ class TestList:
         await jobs.cancel(desk, dana, first.id)
         page = await job_list.list_jobs(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
         assert [job.id for job in page.items] == [first.id]
-        counts = await job_list.count_by_status(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
+        counts = (
+            await job_list.count_by_status(desk, dana, JobQuery(statuses=(Status.CANCELLED,)))
+        ).by_status
         assert (counts[Status.CANCELLED], counts[Status.QUEUED], counts[Status.FAILED]) == (1, 1, 0)
 
     async def test_a_member_sees_their_own_and_a_stranger_nothing(self, desk: Desk) -> None:

@@ -144,13 +144,13 @@ class TestSharing:
         self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked = []
-        really = job_list.list_jobs
+        really = job_list.read_page
 
-        async def list_jobs(*args: object) -> object:
+        async def read_page(*args: object) -> object:
             asked.append(args)
             return await really(*args)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(job_list, "list_jobs", list_jobs)
+        monkeypatch.setattr(job_list, "read_page", read_page)
         monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
         grids = [await house.grid(dana) for _ in range(3)]
         for grid in grids:
@@ -190,7 +190,7 @@ class TestOlderAndNewer:
     async def test_an_answer_that_comes_late_does_not_undo_a_later_one(
         self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        grid, really = await house.grid(dana), job_list.list_jobs
+        grid, really = await house.grid(dana), job_list.read_page
         has_read, release = asyncio.Event(), asyncio.Event()
         await grid.load()
 
@@ -200,12 +200,12 @@ class TestOlderAndNewer:
             await release.wait()
             return found
 
-        monkeypatch.setattr(job_list, "list_jobs", slow)
+        monkeypatch.setattr(job_list, "read_page", slow)
         house.web.live.shared.forget()
         early = asyncio.ensure_future(grid.refresh())
         await has_read.wait()
         job = await a_job(house.web.desk, dana)
-        monkeypatch.setattr(job_list, "list_jobs", really)
+        monkeypatch.setattr(job_list, "read_page", really)
         house.web.live.shared.forget()
         await grid.refresh()
         release.set()
@@ -400,8 +400,8 @@ class TestFirstReading:
             await trouble.wait()
             raise OSError("the database is away")
 
-        really = job_list.list_jobs
-        monkeypatch.setattr(job_list, "list_jobs", fail)
+        really = job_list.read_page
+        monkeypatch.setattr(job_list, "read_page", fail)
         monkeypatch.setattr(jobs_module, "_SKELETON_AFTER_SECONDS", 0.01 if skeletons_first else 30)
         grid = await house.grid(dana, q="word")
         if not skeletons_first:
@@ -414,7 +414,7 @@ class TestFirstReading:
         assert "try again" in said._text.text
         assert (said._link.text, said._link.props["href"]) == ("Reload", "/?q=word")
         assert not grid.parts.table._skeletons
-        monkeypatch.setattr(job_list, "list_jobs", really)
+        monkeypatch.setattr(job_list, "read_page", really)
         house.web.live.shared.forget()
         await grid.reload()
         assert said._title.text == "Nothing matches"

@@ -88,6 +88,7 @@ async def list_jobs(desk: TheDesk, actor: Caller, wanted: Annotated[Filter, Quer
         next_cursor=page.next_cursor,
         prev_cursor=page.prev_cursor,
         total=page.total,
+        total_is_exact=page.total_is_exact,
     )
 
 

@@ -127,7 +127,10 @@ class JobList(BaseModel):
     items: list[JobOut]
     next_cursor: str | None
     prev_cursor: str | None
-    total: int
+    total: int = Field(description="Of all pages. Where `total_is_exact` is false: at least so many.")
+    total_is_exact: bool = Field(
+        description="False where `q` asks for more than status, kind and owner, and finds more than 10,000 of a status."
+    )
 
 
 class ChangeOut(Wire):

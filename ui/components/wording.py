@@ -30,6 +30,11 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
+def at_least(value: int, exact: bool = True) -> str:  # noqa: FBT001, FBT002 - a figure and whether it is all
+    """`12,480`, or `10,000+` where nobody counted on."""
+    return number(value) if exact else f"{number(value)}+"
+
+
 def plural(count: int, word: str) -> str:
     """`1 credit`, `2 credits`."""
     return f"{number(count)} {word}{'' if count == 1 else 's'}"

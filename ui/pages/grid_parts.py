@@ -1,11 +1,11 @@
 """What surrounds the grid: heading, tabs with counters, search, order, pager, and what stands where nothing is."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from nicegui import ui
 
-from services.jobs.job_list import JobPage
+from services.jobs.job_list import Counts, Rows
 from services.vocabulary import Status
 from ui.components import wording
 from ui.components.element import Tag
@@ -81,10 +81,12 @@ class GridParts:
             tab.dress("tab current" if chosen else "tab")
             tab.put(href=address.change(status=status).path, aria_current="page" if chosen else None)
 
-    def show_counts(self, counts: Mapping[Status, int]) -> None:
-        """How many jobs stand behind each tab."""
+    def show_counts(self, counts: Counts, address: GridAddress) -> None:
+        """How many jobs stand behind each tab, and on all pages of this one."""
         for status, (_, count) in self._tabs.items():
-            count.say(wording.number(counts[status] if status else sum(counts.values())))
+            count.say(wording.at_least(*counts.of((status,) if status else ())))
+        number, exact = counts.of(address.query.statuses)
+        self._total.say(wording.plural(number, "job") if exact else f"{wording.at_least(number, exact)} jobs")
 
     def show_mistake(self, words: str | None) -> None:
         """What is wrong with the search, under its field."""
@@ -97,9 +99,8 @@ class GridParts:
         self._newer.say(words if count else "")
         self._newer.dress("newer" if count else "newer hidden")
 
-    def show_pager(self, page: JobPage, address: GridAddress) -> None:
+    def show_pager(self, page: Rows, address: GridAddress) -> None:
         """Where one can go from here."""
-        self._total.say(wording.plural(page.total, "job"))
         for link, cursor in ((self._previous, page.prev_cursor), (self._next, page.next_cursor)):
             link.dress("btn small" if cursor else "hidden")
             link.put(href=address.change(cursor=cursor).path if cursor else None)

@@ -14,7 +14,7 @@ from services.desk import Desk
 from services.errors import Invalid, MulliganError, NotFound
 from services.feed import Change
 from services.jobs import job_list, jobs
-from services.jobs.job_list import JobPage, JobQuery
+from services.jobs.job_list import Counts, JobQuery, Rows
 from services.models import Job
 from services.operations.waiting import Waiting, waiting_reasons
 from services.people.access import Actor
@@ -62,7 +62,7 @@ class JobsPage(OpenPage):
     def __init__(self, visit: Visit, address: GridAddress) -> None:
         super().__init__(visit, "Jobs")
         self.address = address
-        self._page: JobPage | None = None
+        self._page: Rows | None = None
         self._waits: Mapping[UUID, Waiting] = {}
         self._turn = 0
         self._asked = 0
@@ -124,10 +124,10 @@ class JobsPage(OpenPage):
             return
         self.parts.show_mistake(None)
         self._show_page(page)
-        self.parts.show_counts(counts)
+        self.parts.show_counts(counts, address)
         await self.bulk.read()
 
-    async def _read(self, address: GridAddress) -> tuple[JobPage, Mapping[Status, int]]:
+    async def _read(self, address: GridAddress) -> tuple[Rows, Counts]:
         desk, actor, listed = self.visit.desk, self.actor, address.query
         counted = address.change(status=None, sort="newest").query
         # Words may mean another thing for another person: owner:me.
@@ -155,7 +155,7 @@ class JobsPage(OpenPage):
         if turn != self._turn or asked < self._answered or self.ended:
             return
         self._answered = asked
-        self.parts.show_counts(counts)
+        self.parts.show_counts(counts, address)
         await self.bulk.read()
         shown = self._rows()
         if not shown or not self._is_looked_at() or list(shown) == [job.id for job in page.items]:
@@ -196,7 +196,7 @@ class JobsPage(OpenPage):
 
     # --- showing ------------------------------------------------------------------------------------------------------
 
-    def _show_page(self, page: JobPage) -> None:
+    def _show_page(self, page: Rows) -> None:
         self._page = page
         self.parts.table.fill([self._view(job) for job in page.items])
         self.parts.show_newer(0, more=False)
@@ -369,7 +369,7 @@ class JobsPage(OpenPage):
         return rows[self._cursor] if 0 <= self._cursor < len(rows) else None
 
 
-async def _list_jobs(desk: Desk, actor: Actor, query: JobQuery) -> tuple[JobPage, Mapping[UUID, Waiting]]:
+async def _list_jobs(desk: Desk, actor: Actor, query: JobQuery) -> tuple[Rows, Mapping[UUID, Waiting]]:
     """A page of jobs, and why those wait that do."""
-    page = await job_list.list_jobs(desk, actor, query)
+    page = await job_list.read_page(desk, actor, query)
     return page, await waiting_reasons(desk, page.items)
