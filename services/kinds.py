@@ -122,6 +122,10 @@ class JobKind:
     """The argument that names the upload which is the job's input."""
     artifact_field: str | None = None
     """The argument that names a file of another job's output, as `JOB_ID/NAME`, which is the input instead."""
+    address_field: str | None = None
+    """The argument that takes the address which the job is about."""
+    suits: Callable[[str], int] = lambda _address: 0
+    """How well it suits an address that somebody has: 0 not at all, the most suggests it first."""
     keep_days: float | None = None
     """After how many days one with an input that is over is erased, with its files and that input. None: never."""
     configure: "Callable[[JobKind, Settings], JobKind]" = lambda kind, _settings: kind

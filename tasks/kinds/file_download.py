@@ -21,6 +21,7 @@ from services.policy import Preparing, RetryDialog, RetryPolicy, Undo
 from services.settings import load_settings
 from services.vocabulary import FailureType, RetryMode, Status
 from tasks.context import RunContext
+from tasks.kinds import suits
 from tasks.kinds.aria2.place import (
     KIND,
     clear,
@@ -178,6 +179,8 @@ _POLICY = RetryPolicy(
     can_pause=True,
     policy=_POLICY,
     upload_field="upload_id",
+    address_field="url",
+    suits=suits.file,
     title_from=_title,
 )
 async def download_file(job: RunContext, args: FileDownloadArgs) -> dict[str, Any]:

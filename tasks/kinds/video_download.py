@@ -17,6 +17,7 @@ from services.storage import archive
 from services.storage.filenames import safe_filename
 from services.vocabulary import FailureType
 from tasks.context import RunContext
+from tasks.kinds import suits
 from tasks.kinds.media_archive.formats import Format
 from tasks.kinds.media_archive.ytdlp import Fetched, Wish, YtDlp, ytdlp
 from tasks.kinds.video_metadata import ARCHIVE_POLICY, short_address
@@ -65,6 +66,8 @@ class VideoDownloadArgs(BaseModel):
     policy=ARCHIVE_POLICY,
     needs=("yt-dlp",),
     title_from=lambda args: short_address(args.url),
+    address_field="url",
+    suits=suits.video,
 )
 async def download_video(job: RunContext, args: VideoDownloadArgs) -> dict[str, Any]:
     """Looks into the archive, then at the address, then fetches.

@@ -10,6 +10,7 @@ from services.kinds import job_kind
 from services.policy import AutoRetry, Backoff, RetryDialog, RetryPolicy
 from services.vocabulary import TERMINAL
 from tasks.context import RunContext
+from tasks.kinds import suits
 
 ARCHIVE_POLICY = RetryPolicy(
     statuses=TERMINAL,
@@ -45,6 +46,8 @@ class VideoMetadataArgs(BaseModel):
     policy=ARCHIVE_POLICY,
     needs=("yt-dlp",),
     title_from=lambda args: short_address(args.url),
+    address_field="url",
+    suits=suits.video_page,
 )
 async def look_up_video(job: RunContext, args: VideoMetadataArgs) -> dict[str, Any]:
     """Title, uploader, duration, formats and the like.

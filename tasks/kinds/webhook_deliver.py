@@ -13,6 +13,7 @@ from services.models import now
 from services.policy import AutoRetry, Backoff, RetryDialog, RetryPolicy
 from services.vocabulary import Status
 from tasks.context import RunContext
+from tasks.kinds import suits
 from tasks.kinds.webhook.signature import signing_key, webhook_headers
 
 _MAX_BODY = 1024 * 1024
@@ -135,6 +136,8 @@ def _title(args: WebhookArgs) -> str:
         auto=AutoRetry(limit=5, backoff=Backoff(base=3, cap=600)),
         rescues=1,
     ),
+    address_field="url",
+    suits=suits.endpoint,
     title_from=_title,
 )
 async def deliver_webhook(job: RunContext, args: WebhookArgs) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 from enum import StrEnum
 from pathlib import Path
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -100,3 +101,14 @@ async def form(job: JobContext, args: Form) -> dict[str, object]:
 @job_kind("test.steam", title="Needs steam", args=Flag, icon="train", needs=("steam",))
 async def steam(job: JobContext, args: Flag) -> None:
     """No worker here ever has what it needs."""
+
+
+class File(BaseModel):
+    """A file, of which nothing is made."""
+
+    upload_id: UUID
+
+
+@job_kind("test.file", title="File", args=File, upload_field="upload_id", timeout=30)
+async def file(job: JobContext, args: File) -> None:
+    """Ends at once."""

@@ -1,11 +1,12 @@
 """The kinds of jobs that this desk knows, with their policies as data."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from services.jobs.suggestions import suggest
 from services.kinds import JobKind
 from services.operations import workers
 from services.operations.waiting import why_nobody
@@ -75,6 +76,9 @@ class KindOut(BaseModel):
     steps: list[str]
     timeout: float = Field(description="Seconds that a run may take.")
     upload_field: str | None = Field(description="The argument that names the upload.")
+    address_field: str | None = Field(
+        description="The argument that takes the address which the job is about."
+    )
     needs: list[str] = Field(description="Engines that a worker must have.")
     concurrency: int | None = Field(description="How many run at a time, over all workers.")
     available: bool = Field(description="Whether a worker that can run it is online.")
@@ -87,7 +91,7 @@ class KindOut(BaseModel):
         policy = kind.policy
         return cls(
             name=kind.name, title=kind.title, icon=kind.icon, args_schema=_schema(kind), steps=list(kind.steps),
-            timeout=kind.timeout, upload_field=kind.upload_field,
+            timeout=kind.timeout, upload_field=kind.upload_field, address_field=kind.address_field,
             needs=list(kind.needs), concurrency=concurrency,
             available=unavailable is None, reason=unavailable,
             retry=PolicyOut(
@@ -106,13 +110,17 @@ class KindOut(BaseModel):
 
 
 @router.get("")
-async def list_kinds(desk: TheDesk, _: Caller) -> list[KindOut]:
+async def list_kinds(
+    desk: TheDesk,
+    _: Caller,
+    address: Annotated[str | None, Query(description="Only those that suit it, the best first.")] = None,
+) -> list[KindOut]:
     """The kinds, by name. Those that Mulligan itself makes jobs of are not among them."""
     online = await workers.online(desk)
+    kinds = [kind for kind in desk.kinds if not kind.name.startswith("system.")]
     return [
         KindOut.of(kind, desk.limits.get(kind.name), why_nobody(online, kind.queue))
-        for kind in desk.kinds
-        if not kind.name.startswith("system.")
+        for kind in (kinds if address is None else suggest(kinds, address))
     ]
 
 

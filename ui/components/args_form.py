@@ -1,7 +1,7 @@
 """The form of a kind's arguments."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -25,8 +25,15 @@ class WrongInput(Exception):
 class ArgsForm:
     """Draws the fields in the current slot, and reads what was put in."""
 
-    def __init__(self, fields: list[ArgField], upload_url: str) -> None:
+    def __init__(
+        self, fields: list[ArgField], upload_url: str, *, several: bool = False,
+        on_files: Callable[[int], Any] = lambda _: None,
+    ) -> None:  # fmt: skip
+        """`several`: more than one file may be chosen, for a job each; `on_files` is told how many there are."""
         self._upload_url = upload_url
+        self._several = several
+        self._on_files = on_files
+        self._files: dict[str, UploadField] = {}
         self._readers: dict[str, Callable[[], Any]] = {}
         self._wrong: dict[str, Tag] = {}
         self._more: Tag | None = None
@@ -58,6 +65,23 @@ class ArgsForm:
         if wrong:
             raise WrongInput(wrong)
         return values
+
+    def orders(self) -> list[dict[str, Any]]:
+        """As `values`, once for each of the files that were chosen.
+
+        Raises:
+            WrongInput: a field cannot be read.
+        """
+        values = self.values()
+        for name, upload in self._files.items():
+            if len(upload.upload_ids) > 1:
+                return [values | {name: upload_id} for upload_id in upload.upload_ids]
+        return [values]
+
+    def forget(self, orders: Sequence[Mapping[str, Any]]) -> None:
+        """Takes away the files of these orders: they are under way."""
+        for name, upload in self._files.items():
+            upload.forget([str(order[name]) for order in orders if name in order])
 
     def complain(self, wrong: Mapping[str, str]) -> str | None:
         """Shows what is wrong at each field, and takes away what is not. Returns what belongs to no field."""
@@ -92,11 +116,19 @@ class ArgsForm:
         Tag("div", field.label, "name")
         if field.default:
             Tag("div", "Leave this empty to keep the file that the job has.", "hint")
-        upload = UploadField(self._upload_url, f"arg-{field.name}", lambda: self._wrong[field.name].say(""))
+
+        def changed() -> None:
+            self._wrong[field.name].say("")
+            self._on_files(len(upload.upload_ids))
+
+        upload = UploadField(self._upload_url, f"arg-{field.name}", changed, several=self._several)
+        self._files[field.name] = upload
 
         def read() -> str | None:
             if upload.busy:
                 raise ValueError("Wait until the upload is finished.")
+            if upload.failed and (upload.failed > 1 or upload.upload_ids):
+                raise ValueError("Not every file could be uploaded: remove those, or choose them again.")
             chosen = upload.upload_id or field.default
             if chosen is None and field.required:
                 raise ValueError("Choose a file first.")

@@ -1,4 +1,5 @@
-// A file on its way to the API. The browser streams it from the disk: nothing holds it whole, here or on the server.
+// Files on their way to the API, one after the other. The browser streams each from the disk: nothing holds one whole,
+// here or on the server.
 function inWords(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes;
@@ -10,104 +11,135 @@ function inWords(bytes) {
   return `${unit ? value.toFixed(1) : value} ${units[unit]}`;
 }
 
+let lastKey = 0;
+
 export default {
   template: `
-    <div class="drop" :class="{ over, done: state === 'done', bad: state === 'failed' }"
+    <div class="drop" :class="{ over, done: is('done'), bad: items.some((item) => item.state === 'failed') }"
          @dragover.prevent="over = true" @dragleave.prevent="over = false" @drop.prevent="dropped">
-      <input ref="input" type="file" class="sr-only" :id="field" @change="chosen" :aria-describedby="field + '-state'" />
-      <label v-if="!file" :for="field" class="drop-call" data-icon="cloud_upload">
-        <span><strong>Choose a file</strong> or drop it here</span>
-      </label>
-      <div v-else class="drop-file" :data-icon="icon">
+      <input ref="input" type="file" class="sr-only" :id="field" :multiple="several" @change="chosen"
+             :aria-describedby="field + '-state'" />
+      <div v-for="item in items" :key="item.key" class="drop-file" :class="item.state" :data-icon="icon(item)">
         <div class="drop-words">
-          <strong>{{ file.name }}</strong>
-          <div class="muted num">{{ words }}</div>
-          <div v-if="state === 'busy'" class="barred" :style="{ '--p': percent + '%' }"></div>
+          <strong>{{ item.file.name }}</strong>
+          <div class="muted num">{{ words(item) }}</div>
+          <div v-if="item.state === 'busy'" class="barred" :style="{ '--p': item.percent + '%' }"></div>
         </div>
-        <button type="button" class="btn small" @click="clear">{{ state === "busy" ? "Stop" : "Remove" }}</button>
+        <button type="button" class="btn small" :aria-label="act(item) + ' ' + item.file.name"
+                @click="remove(item)">{{ act(item) }}</button>
       </div>
+      <label v-if="several || !items.length" :for="field" class="drop-call" :class="{ more: items.length }"
+             data-icon="cloud_upload">
+        <span v-if="items.length"><strong>Choose more</strong> or drop them here: a job for each</span>
+        <span v-else-if="several"><strong>Choose a file</strong> or drop it here; several make a job each</span>
+        <span v-else><strong>Choose a file</strong> or drop it here</span>
+      </label>
       <div class="sr-only" role="status" :id="field + '-state'">{{ spoken }}</div>
     </div>
   `,
-  props: { url: String, field: String },
-  data: () => ({ file: null, state: "empty", percent: 0, over: false, problem: "" }),
-  computed: {
-    icon() {
-      return { busy: "upload_file", done: "check_circle", failed: "error" }[this.state];
-    },
-    words() {
-      const size = inWords(this.file.size);
-      if (this.state === "busy") return `${inWords((this.file.size * this.percent) / 100)} of ${size} · ${Math.floor(this.percent)}%`;
-      return this.state === "failed" ? this.problem : size;
-    },
-    spoken() {
-      if (this.state === "done") return `${this.file.name} is uploaded`;
-      if (this.state === "failed") return this.problem;
-      return this.state === "busy" ? "Uploading" : "";
-    },
-  },
+  props: { url: String, field: String, several: Boolean },
+  data: () => ({ items: [], over: false, spoken: "" }),
   methods: {
+    is(state) {
+      return this.items.length > 0 && this.items.every((item) => item.state === state);
+    },
+    icon(item) {
+      return { waiting: "schedule", busy: "upload_file", done: "check_circle", failed: "error" }[item.state];
+    },
+    act(item) {
+      return item.state === "busy" ? "Stop" : "Remove";
+    },
+    words(item) {
+      const size = inWords(item.file.size);
+      if (item.state === "busy") {
+        return `${inWords((item.file.size * item.percent) / 100)} of ${size} · ${Math.floor(item.percent)}%`;
+      }
+      return item.state === "failed" ? item.problem : item.state === "waiting" ? `${size} · waits` : size;
+    },
     chosen(event) {
-      if (event.target.files.length) this.send(event.target.files[0]);
+      this.add(event.target.files);
+      this.$refs.input.value = "";
     },
     dropped(event) {
       this.over = false;
-      if (event.dataTransfer.files.length) this.send(event.dataTransfer.files[0]);
+      this.add(event.dataTransfer.files);
     },
-    send(file) {
-      this.stop();
-      this.file = file;
-      this.state = "busy";
-      this.percent = 0;
+    add(files) {
+      const chosen = [...files].slice(0, this.several ? undefined : 1);
+      if (!chosen.length) return;
+      if (!this.several) this.items.forEach((item) => this.stop(item));
+      const kept = this.several ? this.items : [];
+      this.items = [...kept, ...chosen.map((file) => ({ key: ++lastKey, file, state: "waiting", percent: 0 }))];
+      this.goOn();
+    },
+    goOn() {
+      if (!this.items.some((item) => item.state === "busy")) {
+        const next = this.items.find((item) => item.state === "waiting");
+        if (next) this.send(next);
+      }
+      this.tell();
+    },
+    send(item) {
+      item.state = "busy";
+      this.spoken = "Uploading";
       const form = new FormData();
-      form.append("file", file);
+      form.append("file", item.file);
       const request = new XMLHttpRequest();
-      this.request = request;
+      item.request = request;
       request.upload.onprogress = (event) => {
-        if (event.lengthComputable) this.percent = (100 * event.loaded) / event.total;
+        if (event.lengthComputable) item.percent = (100 * event.loaded) / event.total;
       };
-      request.onload = () => this.answered(request);
-      request.onerror = () => this.failed("The connection was lost. Choose the file again.");
+      request.onload = () => this.answered(item, request);
+      request.onerror = () => this.failed(item, "The connection was lost. Choose the file again.");
       request.open("POST", window.path_prefix + this.url);
       request.send(form);
-      this.$emit("begun", file.name);
     },
-    answered(request) {
+    answered(item, request) {
       let answer = {};
       try {
         answer = JSON.parse(request.responseText);
       } catch (error) {
         answer = {};
       }
-      if (request.status === 201 && answer.id) {
-        this.state = "done";
-        this.$emit("uploaded", { id: answer.id, filename: answer.filename });
-      } else {
-        this.failed(answer.detail || `The server refused the file (${request.status}).`);
+      if (request.status !== 201 || !answer.id) {
+        this.failed(item, answer.detail || `The server refused the file (${request.status}).`);
+        return;
       }
+      item.state = "done";
+      item.id = answer.id;
+      this.spoken = `${item.file.name} is uploaded`;
+      this.goOn();
     },
-    failed(problem) {
-      this.state = "failed";
-      this.problem = problem;
-      this.$emit("cleared");
+    failed(item, problem) {
+      item.state = "failed";
+      item.problem = this.spoken = problem;
+      this.goOn();
     },
-    stop() {
-      if (this.request) {
-        this.request.onload = this.request.onerror = null;
-        this.request.abort();
-        this.request = null;
-      }
+    tell() {
+      const count = (...states) => this.items.filter((item) => states.includes(item.state)).length;
+      const ids = this.items.filter((item) => item.state === "done").map((item) => item.id);
+      this.$emit("changed", { busy: count("waiting", "busy"), failed: count("failed"), ids });
     },
-    clear() {
-      this.stop();
-      this.file = null;
-      this.state = "empty";
-      this.$refs.input.value = "";
-      this.$emit("cleared");
+    stop(item) {
+      if (!item.request) return;
+      item.request.onload = item.request.onerror = null;
+      item.request.abort();
+      item.request = null;
+    },
+    remove(item) {
+      this.stop(item);
+      this.items = this.items.filter((other) => other.key !== item.key);
+      this.spoken = "";
+      this.goOn();
       this.$refs.input.focus();
+    },
+    // Called from Python: these have been made jobs of.
+    forget(ids) {
+      this.items = this.items.filter((item) => !ids.includes(item.id));
+      this.goOn();
     },
   },
   unmounted() {
-    this.stop();
+    this.items.forEach((item) => this.stop(item));
   },
 };

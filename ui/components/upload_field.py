@@ -1,6 +1,6 @@
-"""A field for one file, sent to the API by the browser itself, with progress."""
+"""A field for a file, or for several, sent to the API by the browser itself, with progress."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui.element import Element
@@ -8,28 +8,32 @@ from nicegui.events import GenericEventArguments
 
 
 class UploadField(Element, component="upload_field.js"):
-    """`upload_id` is the upload's id once it is there."""
+    """`upload_ids` are the uploads that are there, in the order in which the files were chosen."""
 
-    def __init__(self, url: str, field: str, on_change: Callable[[], Any]) -> None:
+    def __init__(self, url: str, field: str, on_change: Callable[[], Any], *, several: bool = False) -> None:
         """`url` is where to; `field` the id of the input, for its label. `on_change` may be async."""
         super().__init__()
-        self.upload_id: str | None = None
+        self.upload_ids: tuple[str, ...] = ()
         self.busy = False
+        self.failed = 0
+        """How many could not be uploaded, and are still shown with the reason."""
         self._on_change = on_change
         with self._props.suspend_updates():
-            self._props.update({"url": url, "field": field})
-        self.on("begun", self._begun)
-        self.on("uploaded", self._uploaded)
-        self.on("cleared", self._cleared)
+            self._props.update({"url": url, "field": field, "several": several})
+        self.on("changed", self._changed)
 
-    def _begun(self) -> Any:
-        self.busy, self.upload_id = True, None
-        return self._on_change()
+    @property
+    def upload_id(self) -> str | None:
+        """The upload of a field for one file; None while there is none."""
+        return self.upload_ids[0] if self.upload_ids else None
 
-    def _uploaded(self, event: GenericEventArguments) -> Any:
-        self.busy, self.upload_id = False, str(event.args["id"])
-        return self._on_change()
+    def forget(self, upload_ids: Sequence[str]) -> None:
+        """Takes away files that something has been made of."""
+        self.upload_ids = tuple(known for known in self.upload_ids if known not in upload_ids)
+        _ = self.run_method("forget", list(upload_ids))
 
-    def _cleared(self) -> Any:
-        self.busy, self.upload_id = False, None
+    def _changed(self, event: GenericEventArguments) -> Any:
+        said = event.args
+        self.busy, self.failed = bool(said["busy"]), int(said["failed"])
+        self.upload_ids = tuple(str(upload_id) for upload_id in said["ids"])
         return self._on_change()

@@ -1,6 +1,6 @@
 """`/new`: choose a kind, fill in what it takes, start."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +10,14 @@ from starlette.responses import Response
 
 from services.errors import Invalid, MulliganError, NotFound
 from services.jobs import submission
+from services.jobs.suggestions import suggest
 from services.kinds import JobKind
+from services.models import Job
+from services.operations import workers
+from services.operations.waiting import why_nobody
 from services.people.access import Actor
 from ui.components.args_form import ArgsForm, WrongInput, by_field
-from ui.components.args_schema import ArgField, arg_fields
+from ui.components.args_schema import ArgField, Shape, arg_fields, filled_in
 from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.pages.not_found import not_found
@@ -22,6 +26,7 @@ from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
 _HIDDEN_KINDS = "system."
 _DEMO_KINDS = "demo."
+_START = "Start job"
 
 
 def install(web: Web) -> None:
@@ -39,17 +44,19 @@ def install(web: Web) -> None:
         page = NewJobPage(visit, asked.get("kind"), asked.get("artifact"))
         page.open()
         await page.show_figures()
+        await page.say_what_is_missing()
         return None
 
 
 class NewJobPage(OpenPage):
-    """The kinds as cards, and the form of the chosen one."""
+    """The kinds as cards, an address to find the right one by, and the form of the chosen one."""
 
     def __init__(self, visit: Visit, kind: str | None, artifact: str | None = None) -> None:
         super().__init__(visit, "Jobs")
         kinds = [k for k in visit.desk.kinds if not k.name.startswith(_HIDDEN_KINDS)]
         self._kinds = sorted(kinds, key=lambda k: k.name.startswith(_DEMO_KINDS))  # to play with: last
         self._cards: dict[str, Tag] = {}
+        self._missing: dict[str, Tag] = {}
         self._artifact = artifact
         """A file of another job's output, for the kind that the page was asked for."""
         self._asked_for = kind
@@ -63,11 +70,42 @@ class NewJobPage(OpenPage):
                 text = "Ask an admin of this workspace for another role."
                 Empty().say("Viewers only look", text, icon="visibility", link=("All jobs", visit.link("/")))
                 return
+            self._draw_address()
             self._draw_cards()
             self._holder = Tag("div")
-        first = next((k for k in self._kinds if k.name == kind), self._kinds[0] if self._kinds else None)
+            self._draw_started()
+        first = next((k for k in self._kinds if k.name == kind), None)
         if first:
             self._choose(first)
+        elif self._kinds:
+            with self._holder:
+                text = "Each kind says what it takes: a file, an address, or a few words."
+                Empty().say("Choose what is to be done", text, icon="touch_app")
+
+    async def say_what_is_missing(self) -> None:
+        """Says of each kind that no worker takes now, why: its jobs would wait."""
+        online = await workers.online(self.visit.desk)
+        for kind in self._kinds:
+            if (line := self._missing.get(kind.name)) and (why := why_nobody(online, kind.queue)):
+                line.say(f"{why}: a job would wait.")
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _draw_started(self) -> None:
+        with Tag("section", classes="card started hidden", aria_label="Started", id="started") as self._started:
+            self._started_words = Tag("p", "", "strong", role="status", data_icon="check_circle")
+            self._started_list = Tag("ul")
+
+    def _draw_address(self) -> None:
+        if not any(kind.address_field for kind in self._kinds):
+            return
+        with Tag("div", classes="field address"):
+            found = ui.input("Paste an address to find the right kind (optional)")
+            found.props(
+                "outlined dense clearable autocomplete=off maxlength=10000 aria-describedby=address-words"
+            )
+            found.on_value_change(lambda e: self._suggest(str(e.value or "")))
+            self._address_words = Tag("div", "", "hint", id="address-words", role="status")
 
     def _draw_cards(self) -> None:
         if not self._kinds:
@@ -78,31 +116,45 @@ class NewJobPage(OpenPage):
             for kind in self._kinds:
                 with (
                     Tag(
-                        "button",
-                        classes="kind-card",
-                        type="button",
-                        data_icon=kind.icon,
-                        aria_pressed="false",
+                        "button", classes="kind-card", type="button", data_icon=kind.icon, aria_pressed="false",
                     ) as card,
                     Tag("span"),
-                ):
+                ):  # fmt: skip
                     Tag("strong", kind.title)
                     Tag("span", kind.name, "mono muted")
+                    self._missing[kind.name] = Tag("span", "", "missing")
                 card.on("click", lambda kind=kind: self._choose(kind), args=[])
                 self._cards[kind.name] = card
 
-    def _choose(self, kind: JobKind) -> None:
-        if kind is self._chosen:
+    def _suggest(self, address: str) -> None:
+        found = suggest(self._kinds, address)
+        for name, card in self._cards.items():
+            card.dress("kind-card suits" if name in {kind.name for kind in found} else "kind-card")
+        if not address.strip():
+            self._address_words.say("")
+        elif not found:
+            self._address_words.say("No kind is made for this. Choose one below.")
+        else:
+            others = ", ".join(kind.title for kind in found[1:])
+            self._address_words.say(f"{found[0].title}." + (f" Also possible: {others}." if others else ""))
+            self._choose(found[0], address.strip())
+
+    def _choose(self, kind: JobKind, address: str | None = None) -> None:
+        if kind is self._chosen and address is None:
             return
         self._chosen = kind
         for name, card in self._cards.items():
             card.put(aria_pressed="true" if name == kind.name else "false")
         self._holder.clear()
+        fields = self._fields(kind)
+        if address and kind.address_field:
+            fields = filled_in(fields, {kind.address_field: address})
+        takes_files = any(field.shape is Shape.FILE and field.required for field in fields)
         with self._holder, Tag("section", classes="card", aria_label=kind.title):
             for artifact in self._given(kind).values():
                 with Tag("p", classes="refused info", data_icon="link"):
                     Tag("span", f"Works on {artifact.partition('/')[2]}, which another job has made.")
-            self._form = ArgsForm(self._fields(kind), self.upload_url)
+            self._form = ArgsForm(fields, self.upload_url, several=takes_files, on_files=self._count_files)
             with Tag("div", classes="field"):
                 self._title = ui.input("Title (optional)").props(
                     "outlined dense maxlength=300 autocomplete=off"
@@ -112,37 +164,13 @@ class NewJobPage(OpenPage):
             self._problem = Tag("p", "", "alert hidden", role="alert")
             with Tag("div", classes="sheet-foot"):
                 Tag("a", "Cancel", "btn plain", href=self.visit.link("/"))
-                self._start = Tag("button", "Start job", "btn primary", type="button", data_icon="play_arrow")
-        self._start.on("click", self._submit, args=[])
-
-    async def _submit(self) -> None:
-        form, kind = self._form, self._chosen
-        if form is None or kind is None:
-            return
-        self._complain({})
-        try:
-            values = form.values()
-        except WrongInput as error:
-            self._complain(error.wrong)
-            return
-        self._wait(busy=True)
-        if not await self.do(lambda actor: self._carry_out(actor, kind, values)):
-            self._wait(busy=False)
-
-    async def _carry_out(self, actor: Actor, kind: JobKind, values: dict[str, Any]) -> None:
-        values |= self._given(kind)
-        try:
-            job = await submission.submit(
-                self.visit.desk, actor, kind.name, values, title=self._title.value or None
-            )
-        except Invalid as error:
-            self._complain(by_field(error))
-            self._wait(busy=False)
-            return
-        except MulliganError as error:
-            self._complain({"": error.message})
-            raise
-        ui.navigate.to(self.visit.link(f"/jobs/{job.id}"))
+                self._again = Tag(
+                    "button", "Start, then another", "btn", type="button", data_icon="playlist_add"
+                )
+                self._start = Tag("button", _START, "btn primary", type="button", data_icon="play_arrow")
+        self._files = 1
+        self._start.on("click", lambda: self._submit(another=False), args=[])
+        self._again.on("click", lambda: self._submit(another=True), args=[])
 
     def _given(self, kind: JobKind) -> dict[str, str]:
         """The argument with the file that the page was asked to work on, where the kind is the one asked for."""
@@ -159,12 +187,83 @@ class NewJobPage(OpenPage):
         asked = [field for field in fields if field.name not in given]
         return [replace(f, required=True) if f.name == kind.upload_field else f for f in asked]
 
+    def _count_files(self, files: int) -> None:
+        self._files = max(files, 1)
+        self._start.say(self._call)
+
+    @property
+    def _call(self) -> str:
+        return _START if self._files == 1 else f"Start {self._files} jobs"
+
+    # --- starting -----------------------------------------------------------------------------------------------------
+
+    async def _submit(self, *, another: bool) -> None:
+        form, kind = self._form, self._chosen
+        if form is None or kind is None:
+            return
+        self._complain({})
+        try:
+            orders = form.orders()
+        except WrongInput as error:
+            self._complain(error.wrong)
+            return
+        self._wait(busy=True)
+        if await self.do(lambda actor: self._carry_out(actor, kind, orders, another=another)):
+            return
+        self._wait(busy=False)
+
+    async def _carry_out(
+        self, actor: Actor, kind: JobKind, orders: Sequence[dict[str, Any]], *, another: bool
+    ) -> None:
+        jobs: list[Job] = []
+        trouble: MulliganError | None = None
+        for number, order in enumerate(orders, start=1):
+            try:
+                jobs.append(await self._start_one(actor, kind, order, number if len(orders) > 1 else None))
+            except MulliganError as error:
+                trouble = error
+                break
+        if jobs and not another and len(orders) == 1:
+            ui.navigate.to(self.visit.link(f"/jobs/{jobs[0].id}"))
+            return
+        self._say_started(jobs)
+        if self._form:
+            self._form.forget(orders[: len(jobs)])
+        self._wait(busy=False)
+        if isinstance(trouble, Invalid):
+            self._complain(by_field(trouble))
+        elif trouble:
+            self._complain({"": trouble.message})
+            raise trouble
+
+    async def _start_one(self, actor: Actor, kind: JobKind, order: dict[str, Any], number: int | None) -> Job:
+        title = (self._title.value or "").strip() or None
+        if title and number:
+            title = f"{title} ({number})"
+        return await submission.submit(
+            self.visit.desk, actor, kind.name, order | self._given(kind), title=title
+        )
+
+    def _say_started(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        self._title.value = ""
+        with self._started_list:
+            for job in jobs:
+                with Tag("li"):
+                    Tag("a", job.title, "link", href=self.visit.link(f"/jobs/{job.id}"))
+        count = len(self._started_list.default_slot.children)
+        self._started_words.say("1 job is started." if count == 1 else f"{count} jobs are started.")
+        self._started.dress("card started")
+        _ = ui.run_javascript('document.getElementById("started").scrollIntoView({block: "nearest"})')
+
     def _complain(self, wrong: Mapping[str, str]) -> None:
         rest = self._form.complain(wrong) if self._form else None
         self._problem.say(rest or "")
         self._problem.dress("alert" if rest else "alert hidden")
 
     def _wait(self, *, busy: bool) -> None:
-        self._start.say("Starting\N{HORIZONTAL ELLIPSIS}" if busy else "Start job")
+        self._start.say("Starting\N{HORIZONTAL ELLIPSIS}" if busy else self._call)
         self._start.dress("btn primary busy" if busy else "btn primary")
-        self._start.put(disabled=True if busy else None)
+        for button in (self._start, self._again):
+            button.put(disabled=True if busy else None)
