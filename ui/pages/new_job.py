@@ -92,7 +92,9 @@ class NewJobPage(OpenPage):
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _draw_started(self) -> None:
-        with Tag("section", classes="card started hidden", aria_label="Started", id="started") as self._started:
+        with Tag(
+            "section", classes="card started hidden", aria_label="Started", id="started"
+        ) as self._started:
             self._started_words = Tag("p", "", "strong", role="status", data_icon="check_circle")
             self._started_list = Tag("ul")
 
