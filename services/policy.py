@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 _LONGEST_ASKED = 3600.0
+# A float has no room for more.
+_MOST_DOUBLINGS = 1_000
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class Backoff:
 
     def seconds(self, retry: int) -> float:
         """How long to wait before the automatic retry of that number, from 1."""
-        return random.uniform(0, min(self.cap, self.base * 2 ** (retry - 1)))  # noqa: S311 - jitter, not a secret
+        grown = self.base * 2.0 ** min(retry - 1, _MOST_DOUBLINGS)
+        return random.uniform(0, min(self.cap, grown))  # noqa: S311 - jitter, not a secret
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -75,10 +76,12 @@ class Housekeeping:
     async def tick(self) -> None:
         """Does once what is to be done."""
         async with self._desk.db.read() as session:
-            chores = await lifecycle.chores(session, self._kinds, self._desk.limits.keys())
+            chores = await lifecycle.chores(
+                session, self._kinds, self._desk.limits.keys(), retries=self._retries
+            )
             ended = await folding.is_due(session)
         if chores.due:
-            due = await self._desk.db.transact(lifecycle.queue_due)
+            due = await self._desk.db.transact(partial(lifecycle.queue_due, retries=self._retries))
             for job in due:
                 if job.attempt > 1:
                     logger.info("job %s queued for retry, attempt %d: its time has come", job.id, job.attempt)
@@ -106,6 +109,10 @@ class Housekeeping:
     @property
     def _kinds(self) -> list[str]:
         return [kind.name for kind in self._desk.kinds]
+
+    @property
+    def _retries(self) -> bool:
+        return self._desk.settings.retries_enabled
 
     @property
     def _work(self) -> Path:
@@ -138,7 +145,7 @@ class Housekeeping:
         rescues = kind.policy.rescues if kind else 0
         rescue = rescues > 0 and await lifecycle.rescues_in_a_row(session, job) < rescues
         ended = await lifecycle.expire(session, job, _worker_lost(job), rescue=rescue)
-        if ended is None or kind is None or ended.status is not Status.FAILED:
+        if ended is None or kind is None or ended.status is not Status.FAILED or not self._retries:
             return ended
         wait = kind.policy.auto.wait(FailureType.WORKER_LOST, ended.auto_retry_count)
         if wait is None:

@@ -39,6 +39,8 @@ class Looking:
 
     async def tick(self) -> None:
         """Looks once, where it is time to."""
+        if not self._desk.settings.retries_enabled:
+            return
         async with self._desk.db.read() as session:
             is_time = await lifecycle.is_awaited(session)
         if not is_time:

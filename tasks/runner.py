@@ -311,7 +311,9 @@ def _failed(run: Run, why: Failure, kind: JobKind | None = None) -> Outcome:
 
 def _ended(run: Run, status: Status, why: Failure, kind: JobKind | None = None) -> Outcome:
     """An unsuccessful end; with the kind whose policy may retry by itself."""
-    wait = kind.policy.auto.wait(why.type, run.claimed.auto_retries, why.retry_after) if kind else None
+    wait = None
+    if kind and run.context.desk.settings.retries_enabled:
+        wait = kind.policy.auto.wait(why.type, run.claimed.auto_retries, why.retry_after)
     return Outcome(run.claim.job_id, run.claim.attempt, status, failure=why, retry_in=wait)
 
 

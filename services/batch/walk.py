@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,7 +27,9 @@ from services.desk import Desk
 from services.errors import Conflict, InsufficientCredits
 from services.lifecycle import Candidate, Claim
 from services.models import Batch, Job, Workspace
+from services.operations import switches
 from services.people.access import Actor
+from services.vocabulary import BatchAction
 
 _PUBLISHED_TOGETHER = 250
 
@@ -96,15 +99,35 @@ async def tell(desk: Desk, advanced: Advance) -> None:
 async def _commit(
     desk: Desk, session: AsyncSession, batch: Batch, chunk: Chunk, ready: Ready, *, hold: bool
 ) -> Advance:
+    off = await _switched_off(session, batch, chunk)
+    chosen = [job for job in chunk.chosen if job.job_id not in off]
     left = min(await _balance(session, chunk.actor, hold=hold), batch.ceiling - batch.spent)
-    payable, unpaid = _split(chunk.chosen, left)
+    payable, unpaid = _split(chosen, left)
     work = Work(desk, session, chunk.actor, batch, payable, ready.jobs)
     done = await ACTIONS[batch.action].carry_out(work) if payable else Done()
     lost = [job for job in payable if job.job_id not in done.changes]
-    skips = [*chunk.skips, *unpaid, *await _late(session, lost)]
+    skips = [*chunk.skips, *off.values(), *unpaid, *await _late(session, lost)]
     if skips:
         await _note(session, batch, skips)
     return Advance(await _advance(session, batch, chunk, done, skips), done)
+
+
+async def _switched_off(session: AsyncSession, batch: Batch, chunk: Chunk) -> dict[UUID, Skip]:
+    """Jobs whose retries were switched off since the chunk was read: while it was checked and prepared, perhaps."""
+    if batch.action is not BatchAction.RETRY:
+        return {}
+    known = {switch.kind for switch in chunk.off}
+    off = [s for s in await switches.of_workspace(session, chunk.actor.workspace_id) if s.kind not in known]
+    if not off:
+        return {}
+    chosen = {job.job_id: job for job in chunk.chosen}
+    query = sa.select(col(Job.id), col(Job.kind)).where(col(Job.id).in_(chosen))
+    skips = {}
+    for job_id, kind in (await session.execute(query)).all():
+        if switch := switches.among(off, kind):
+            error = switches.disabled(switch)
+            skips[job_id] = Skip(job_id, chosen[job_id].status, error.code, error.message)
+    return skips
 
 
 async def _is_overtaken(session: AsyncSession, batch: Batch) -> bool:

@@ -27,7 +27,7 @@ async def pause(desk: Desk, actor: Actor, job_id: UUID, *, version: int | None =
     Raises:
         JobNotFound, Forbidden: not there, or not the actor's to change.
         Invalid: its kind cannot pause.
-        Conflict: the job is over, or waits for its time, or is not at `version` any more.
+        Conflict: the job is over, waits for its time or is being cancelled, or is not at `version` any more.
     """
     return await _flag(desk, actor, job_id, version, lifecycle.pause, paused=True)
 
@@ -49,7 +49,8 @@ async def _flag(
         actor.require_change()
         if not desk.kinds[job.kind].can_pause:
             raise Invalid(f"Jobs of kind {job.kind} cannot be paused.")
-        if job.status not in PAUSABLE or (version is not None and version != job.version):
+        stale = version is not None and version != job.version
+        if job.status not in PAUSABLE or job.cancel_requested_at is not None or stale:
             raise Conflict(current=job.status, version=job.version)
         if (job.paused_at is not None) is paused:
             return job

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.desk import Desk
+from services.errors import RetriesDisabled
 from services.models import Job, Switch, Worker
 from services.models import is_now as _is
 from services.operations import slots, switches, workers
@@ -68,7 +69,7 @@ async def waiting_reasons(desk: Desk, jobs: Iterable[Job]) -> dict[UUID, Waiting
 
 def _reason(desk: Desk, house: _House, job: Job) -> Waiting:
     if job.status is Status.SCHEDULED:
-        return _scheduled(house, job)
+        return _scheduled(desk, house, job)
     if why := why_nobody(house.online, desk.kinds.queue_of(job.kind)):
         return Waiting("no_engine" if house.online else "no_worker", why)
     ahead = house.ahead.get(job.id, 0)
@@ -82,7 +83,9 @@ def _reason(desk: Desk, house: _House, job: Job) -> Waiting:
     return Waiting("in_line", _place_words(place, "in the queue").capitalize(), place)
 
 
-def _scheduled(house: _House, job: Job) -> Waiting:
+def _scheduled(desk: Desk, house: _House, job: Job) -> Waiting:
+    if switches.concern(job) and not desk.settings.retries_enabled:
+        return Waiting("retries_disabled", RetriesDisabled().message, not_before=job.due_at)
     if switch := house.off.get((job.workspace_id, job.kind)):
         return Waiting("retries_disabled", switches.words(switch), not_before=job.due_at)
     if job.waits_for:

@@ -43,13 +43,18 @@ class Chores:
     """Kinds with jobs whose doorbell may have been lost."""
 
 
-async def chores(session: AsyncSession, kinds: Sequence[str], limited: Collection[str] = ()) -> Chores:
+async def chores(
+    session: AsyncSession, kinds: Sequence[str], limited: Collection[str] = (), *, retries: bool = True
+) -> Chores:
     """A look that costs next to nothing: probes of small indexes, one for each of `kinds`.
 
     The doorbells of `limited` kinds are forgotten where no slot is free: whatever waits may need another.
+
+    Args:
+        retries: whether any may start, as `Settings.retries_enabled` says.
     """
     looks = (
-        (_is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None), _may_start()),
+        _due(retries=retries),
         (_is(Status.RUNNING), col(Job.lease_expires_at) < db_now()),
         *(
             (_is(Status.QUEUED), *((col(Job.kind) == kind,) if kind in limited else _unclaimed(kind)))
@@ -84,13 +89,17 @@ async def expire(session: AsyncSession, job: Job, failure: Failure, *, rescue: b
     return await interrupt(session, key, col(Job.lease_expires_at) < db_now(), failure, rescue=rescue)
 
 
-async def queue_due(session: AsyncSession) -> list[Job]:
+async def queue_due(session: AsyncSession, *, retries: bool = True) -> list[Job]:
     """Queues scheduled jobs whose time has come, but for those that wait for something else than a time.
 
-    Retries wait on while they are switched off.
+    Retries wait on while they are switched off: in the workspace, or everywhere (`retries`, as in `chores`).
     """
-    due = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None), _may_start()
-    return await begin(session, col(Job.id).in_(_batch(*due, order=col(Job.due_at))))
+    return await begin(session, col(Job.id).in_(_batch(*_due(retries=retries), order=col(Job.due_at))))
+
+
+def _due(*, retries: bool) -> tuple[sa.ColumnElement[bool], ...]:
+    time_has_come = _is(Status.SCHEDULED), col(Job.due_at) <= db_now(), col(Job.waits_for).is_(None)
+    return *time_has_come, _may_start() if retries else _is_first()
 
 
 async def is_awaited(session: AsyncSession) -> bool:
@@ -177,8 +186,11 @@ def _may_start() -> sa.ColumnElement[bool]:
         col(Switch.name) == RETRIES_SWITCH,
         sa.or_(col(Switch.kind) == "", col(Switch.kind) == col(Job.kind)),
     )
-    is_first = sa.and_(col(Job.attempt) == 1, col(Job.replaces).is_(None))
-    return is_first | ~off
+    return _is_first() | ~off
+
+
+def _is_first() -> sa.ColumnElement[bool]:
+    return sa.and_(col(Job.attempt) == 1, col(Job.replaces).is_(None))
 
 
 def _unclaimed(kind: str) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

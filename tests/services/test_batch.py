@@ -16,8 +16,10 @@ from services.batch import chunk as batch_chunk
 from services.batch import walk as batch_walk
 from services.batch.actions import ACTIONS
 from services.batch.batch import preview, start
+from services.batch.chunk import read_chunk
 from services.batch.match import Selection
-from services.batch.walk import NotHeld, advance, tell
+from services.batch.report import read_batch
+from services.batch.walk import NotHeld, advance, tell, write_chunk
 from services.database.database import Database
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, MulliganError, RetriesDisabled
@@ -25,6 +27,7 @@ from services.ids import new_id
 from services.jobs import deletion
 from services.jobs.jobs import actions, get_job
 from services.models import Attempt, AuditEntry, Batch, BatchSkip, Job, Membership
+from services.operations import switches
 from services.people.access import Actor
 from services.policy import Check, CheckResult, RetryPolicy
 from services.retry.retrying import Wish, retry
@@ -208,6 +211,22 @@ class TestWalk:
         assert (done.retried, done.skipped) == (4, {"insufficient_credits": 3})
         monkeypatch.undo()
         assert await money(desk, dana) == (0, 0, 4)
+
+    @pytest.mark.parametrize("kind", [None, "test.priced"])
+    async def test_switched_off_while_a_chunk_is_checked(self, desk: Desk, kind: str | None) -> None:
+        dana = await a_person(desk, credits=50)
+        ids = await ended_jobs(desk, dana, 3)
+        others = await ended_jobs(desk, dana, 2, "test.checked")
+        job = await start(desk, dana, FAILED)
+        held = await claim_batch(desk, job)
+        batch = await read_batch(desk, job.id)
+        chunk = await read_chunk(desk, batch, FAILED, None)
+        await switches.switch_off(desk, dana, kind, "storage moves")
+        done = (await write_chunk(desk, batch, chunk, held, "batcher")).batch
+        assert done.skipped == {"retries_disabled": 5 if kind is None else 3}
+        assert sum((await new_attempts(desk, ids)).values()) == 0
+        assert sum((await new_attempts(desk, others)).values()) == (0 if kind is None else 2)
+        assert done.matched == done.retried + sum(done.skipped.values()) == 5
 
     async def test_what_fails_or_appears_later_does_not_belong(self, desk: Desk) -> None:
         dana = await a_person(desk)

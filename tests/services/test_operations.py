@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,10 @@ class TestSwitches:
         everywhere = replace(desk, settings=desk.settings.model_copy(update={"retries_enabled": False}))
         with pytest.raises(RetriesDisabled):
             await jobs.start_now(everywhere, me, waits.id)
+        assert (await why(everywhere, me, waits))[0] == "retries_disabled"
+        assert await desk.db.transact(partial(lifecycle.queue_due, retries=False)) == []
+        async with desk.db.read() as session:
+            assert not (await lifecycle.chores(session, [], retries=False)).due
         (started,) = await desk.db.transact(lifecycle.queue_due)
         assert (started.id, started.attempt) == (waits.id, 2)
 
@@ -294,7 +299,8 @@ class TestStuck:
     async def test_all_are_rung_for_and_failed_page_by_page(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(stuck, "_CHUNK", 2)
+        monkeypatch.setattr(stuck, "_CHUNK", 3)
+        monkeypatch.setattr(stuck, "_FAILED_TOGETHER", 2)
         me = await a_person(desk)
         made = [await make(desk, me) for _ in range(5)]
         for job in made:

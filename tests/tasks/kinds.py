@@ -15,7 +15,7 @@ from services.failures.failures import JobError
 from services.kinds import JobContext, RetryPolicy, job_kind
 from services.models import Job
 from services.people.access import Actor
-from services.policy import CheckResult
+from services.policy import AutoRetry, Backoff, CheckResult
 from tasks.process import run_process
 
 
@@ -44,6 +44,15 @@ async def noop(job: JobContext, args: Nothing) -> None:
 @job_kind("test.paid", title="Nothing, for a credit", args=Nothing, policy=RetryPolicy(cost=1))
 async def paid(job: JobContext, args: Nothing) -> None:
     """Does nothing; a retry of it costs a credit."""
+
+
+@job_kind(
+    "test.again", title="Fails, and tries again in an hour", args=Nothing,
+    policy=RetryPolicy(auto=AutoRetry(limit=1, backoff=Backoff(base=3600, cap=3600))),
+)  # fmt: skip
+async def again(job: JobContext, args: Nothing) -> None:
+    """Fails in a way that another try may mend."""
+    raise JobError("The line was busy", failure_type="transient")
 
 
 class Flag(BaseModel):

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,12 +15,13 @@ from services import lifecycle
 from services.database.database import db_now
 from services.jobs import deletion, jobs, submission
 from services.lifecycle import Claim
-from services.models import Job, Upload
+from services.models import Attempt, Job, Upload
 from services.storage.uploads import save_upload
 from services.vocabulary import FailureType, Status
 from tasks.housekeeping import Housekeeping
 from tasks.reporter import Announcer
 from tests.support.valkey import ValkeyServer
+from tests.support.waiting import eventually
 from tests.support.workers import a_worker
 from tests.tasks.conftest import Bench
 
@@ -80,6 +82,33 @@ class TestLostWorkers:
         await _set(bench, job, lease_expires_at=db_now(-1))
         await keeper.tick()
         assert (await bench.job(job.id)).status is Status.CANCELLED
+
+
+class TestRetriesByThemselves:
+    @pytest.mark.parametrize("on", [True, False])
+    async def test_none_follows_where_they_are_switched_off_everywhere(self, bench: Bench, on: bool):
+        settings = bench.desk.settings.model_copy(update={"retries_enabled": on})
+        keeper = Housekeeping(replace(bench.desk, settings=settings), Announcer(bench.desk.feed))
+        lost = await _running(bench, "again")
+        await _set(bench, lost, lease_expires_at=db_now(-1))
+        await keeper.tick()
+        failed = await bench.submit("again")
+        async with a_worker(settings):
+            await eventually(lambda: _attempts_ended(bench), 15)
+        status = Status.SCHEDULED if on else Status.FAILED
+        assert [(await bench.job(job.id)).status for job in (lost, failed)] == [status, status]
+
+    async def test_what_waits_goes_on_waiting_while_they_are(self, bench: Bench):
+        settings = bench.desk.settings.model_copy(update={"retries_enabled": False})
+        job = await _running(bench, "again")
+        await _set(bench, job, lease_expires_at=db_now(-1))
+        on = Housekeeping(bench.desk, Announcer(bench.desk.feed))
+        await on.tick()
+        await _set(bench, job, due_at=db_now(-1))
+        await Housekeeping(replace(bench.desk, settings=settings), Announcer(bench.desk.feed)).tick()
+        assert (await bench.job(job.id)).status is Status.SCHEDULED
+        await on.tick()
+        assert (await bench.job(job.id)).status is Status.QUEUED
 
 
 class TestLostDoorbells:
@@ -186,6 +215,12 @@ class TestIndexes:
                     plans += [str(row.detail) for row in rows]
         used = {part for plan in plans for part in plan.split() if part.startswith("ix_job_")}
         assert {"ix_job_due", "ix_job_lease", "ix_job_unclaimed"} <= used
+
+
+async def _attempts_ended(bench: Bench) -> bool:
+    async with bench.desk.db.read() as session:
+        ended = sa.select(sa.func.count()).where(col(Attempt.finished_at).is_not(None))
+        return (await session.scalars(ended)).one() == 2
 
 
 async def _claim(bench: Bench, job: Job, worker: str = "w1") -> None:

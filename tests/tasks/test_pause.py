@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from services import lifecycle
 from services.errors import Conflict, Forbidden, Invalid
 from services.jobs import jobs, pausing
 from services.kinds import load_kinds
+from services.lifecycle import Claim
 from services.models import Job
 from services.settings import Settings
 from services.vocabulary import Role, Status
@@ -109,6 +111,12 @@ class TestRules:
         assert not jobs.actions(desk, bench.me, other).pause
         with pytest.raises(Conflict):
             await pausing.pause(desk, bench.me, job.id, version=job.version + 1)
-        await jobs.cancel(desk, bench.me, job.id)
+        claim = Claim(job.id, 1)
+        await desk.db.transact(lambda session: lifecycle.claim(session, [claim], "w1", 60))
+        asked = await jobs.cancel(desk, bench.me, job.id)
+        with pytest.raises(Conflict):
+            await pausing.pause(desk, bench.me, job.id)
+        assert (asked.status, jobs.actions(desk, bench.me, asked).pause) == (Status.RUNNING, False)
+        await desk.db.transact(lambda session: lifecycle.hand_back(session, [claim], "w1"))
         with pytest.raises(Conflict):
             await pausing.pause(desk, bench.me, job.id)
