@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services.errors import Invalid
-from services.models import Job, JobCount, User, now
+from services.insights.tables import Grain, OutcomeRollup
+from services.models import Attempt, Job, JobCount, User, now
 from services.people.access import Actor
 from services.vocabulary import FailureType, Status
 
@@ -32,6 +33,7 @@ _TERM = re.compile(
     r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?P<closed>")?|(?P<plain>[^\s"]*))"""
 )
 _COMPARISON = re.compile(r"(?P<sign><=|>=|<|>|=)?(?P<number>\d{1,9})(?P<unit>[smhdw])?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}(:\d{2}){0,2})?(Z|[+-]\d{2}:\d{2})?$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
@@ -233,21 +235,62 @@ def _number(column: Any) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
 
 
 def _age(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+    return _ago(term, Job.created_at)
+
+
+def _ago(term: _Term, column: Any, or_else: str = "") -> sa.ColumnElement[bool]:
+    field = term.field
     found = _COMPARISON.fullmatch(term.value.lower())
     if not found or not found["unit"]:
         number = found["number"] if found else "1"
-        term.wrong("age: takes < or > and a time: 30s, 10m, 2h, 1d, 1w.", f"age:<{number}d")
+        term.wrong(f"{field}: takes < or > and a time: 30s, 10m, 2h, 1d, 1w.{or_else}", f"{field}:<{number}d")
     if found["sign"] in {None, "="}:
-        term.wrong("age: needs < (younger) or > (older).", f"age:<{term.value.lstrip('=')}")
+        term.wrong(f"{field}: needs < (younger) or > (older).", f"{field}:<{term.value.lstrip('=')}")
     seconds = int(found["number"]) * _SECONDS[found["unit"]]
     if seconds > _OLDEST:
         term.wrong("That is more than a hundred years.")
-    # Younger is created later: the comparison turns around.
+    # Younger is later: the comparison turns around.
     turned = {"<": operator.gt, "<=": operator.ge, ">": operator.lt, ">=": operator.le}[found["sign"]]
-    condition: sa.ColumnElement[bool] = turned(
-        col(Job.created_at), (term.at or now()) - timedelta(seconds=seconds)
-    )
+    condition: sa.ColumnElement[bool] = turned(col(column), (term.at or now()) - timedelta(seconds=seconds))
     return condition
+
+
+def _ended(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+    """`<7d`: in the last seven days; `2026-11-22` or `2026-11-22T14:00..2026-11-22T20:00`: in that day or span, UTC."""
+    try:
+        start, end = _span(term.value)
+    except ValueError:
+        return _ago(term, Job.finished_at, " Or a day, 2026-11-22, or a span, 2026-11-22T14:00..2026-11-23.")
+    return sa.and_(col(Job.finished_at) >= start, col(Job.finished_at) < end)
+
+
+def _span(text: str) -> tuple[datetime, datetime]:
+    first, dots, last = text.upper().partition("..")
+    start = _moment(first)
+    return (start, _moment(last)) if dots else (start, start + timedelta(days=1))
+
+
+def _moment(text: str) -> datetime:
+    if not _DATE.match(text):
+        raise ValueError(text)
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _after(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
+    rolled = OutcomeRollup
+    # The index of retries begins with the kind: with those that have ever run here, it serves.
+    kinds = sa.select(col(rolled.kind)).where(
+        col(rolled.workspace_id) == actor.workspace_id,
+        col(rolled.whose) == actor.workspace_id,
+        col(rolled.grain) == Grain.DAY,
+    )
+    retried = sa.select(col(Attempt.job_id)).where(
+        col(Attempt.kind).in_(kinds),
+        col(Attempt.after_fingerprint) == term.value.lower(),
+        col(Attempt.void).is_(False),
+    )
+    return col(Job.id).in_(retried)
 
 
 def _id(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
@@ -269,6 +312,8 @@ _FIELDS: dict[str, Callable[[_Term, Actor], sa.ColumnElement[bool]]] = {
     "owner": _owner,
     "worker": _text(Job.worker),
     "age": _age,
+    "ended": _ended,
+    "after": _after,
     "attempts": _number(Job.attempt),
     "retries": _number(Job.retry_count),
     "id": _id,
@@ -276,6 +321,7 @@ _FIELDS: dict[str, Callable[[_Term, Actor], sa.ColumnElement[bool]]] = {
 _COUNTED = {"status", "kind", "owner"}
 _EXAMPLES = {
     "status": "failed", "kind": "video.process", "error": "ffmpeg", "title": "interview", "type": "transient",
-    "fingerprint": "3f2a91c07be4d518", "owner": "me", "worker": "render-1", "age": "<1d", "attempts": ">1",
+    "fingerprint": "3f2a91c07be4d518", "owner": "me", "worker": "render-1", "age": "<1d", "ended": "<1d",
+    "after": "3f2a91c07be4d518", "attempts": ">1",
     "retries": ">0", "id": "0198",
 }  # fmt: skip

@@ -21,6 +21,7 @@ from ui.api import (
     figures,
     files,
     health,
+    insights,
     jobs,
     kinds,
     operations,
@@ -41,7 +42,7 @@ Errors are problem+json (RFC 9457); programs look at `code`."""
 
 _SIGNED_IN_ROUTERS = (
     kinds.router, jobs.router, retries.router, batches.router, files.router, failures.router, figures.router,
-    operations.router, events.router,
+    insights.router, operations.router, events.router,
 )  # fmt: skip
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "Refused; `code` says why."},

@@ -63,6 +63,22 @@ class TestFigures:
         assert stats["last_day"] == {"created": 2, "completed": 1, "failed": 0, "timeout": 0, "cancelled": 0}
         assert (await mia.get("/api/stats")).json()["jobs"]["completed"] == 0
 
+    async def test_insights_tell_what_runs_came_to(self, house: House) -> None:
+        ada = await house.caller()
+        job = await ada.submit()
+        await house.end(job["id"])
+        await ada.post(f"/api/jobs/{job['id']}/retry")
+        await house.end(job["id"], Status.COMPLETED, attempt=2)
+        seen = (await ada.get("/api/insights", params={"period": "24h"})).json()
+        assert seen["total"]["ended"] == {"completed": 1, "failed": 1, "cancelled": 0, "timeout": 0}
+        assert seen["total"]["retries"] == {"tried": 1, "succeeded": 1}
+        assert seen["kinds"][job["kind"]]["waiting"]["runs"] == 2
+        assert (len(seen["bars"]), seen["span_seconds"], seen["complete"]) == (24, 3600, True)
+        assert seen["since"].endswith("Z")
+        assert (await ada.get("/api/insights", params={"kind": "other"})).json()["total"]["runs"] == 0
+        wrong = await ada.get("/api/insights", params={"period": "1y"})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
+
     async def test_workers_are_those_that_are_online(self, house: House) -> None:
         async with house.desk.db.write() as session:
             session.add(Worker(name="w1", host="h", pid=1, version="1", engines={"ffmpeg": "7"}, running=2))

@@ -331,6 +331,7 @@ MATRIX = {
     "audit": (200, 200, 403, 200),
     "workers": (200, 200, 200, 200),
     "stats": (200, 200, 200, 200),
+    "insights": (2, 2, 0, 2),
     "kinds": (200, 200, 200, 200),
 }
 
@@ -385,6 +386,7 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
         "audit": (await who.get("/api/audit")).status_code,
         "workers": (await who.get("/api/workers")).status_code,
         "stats": (await who.get("/api/stats")).status_code,
+        "insights": (await who.get("/api/insights")).json()["total"]["runs"],
         "kinds": (await who.get("/api/kinds")).status_code,
     }
     assert got == {action: answers[column] for action, answers in MATRIX.items()}

@@ -1,0 +1,229 @@
+"""The figures of a period: what runs came to, how long they waited and ran, what retries brought, what was spent.
+
+They are read from the roll-ups, and from the few runs that are not folded yet: right at any moment, and as fast with a
+million runs as with a thousand.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.desk import Desk
+from services.failures.words import message_after
+from services.insights.folding import NOT_FOLDED
+from services.insights.histogram import percentile
+from services.insights.odds import Odds
+from services.insights.periods import Period, Spans, spans_of
+from services.insights.runs import Outcome, Run, Tally, ended_runs
+from services.insights.tables import DurationRollup, Measure, OutcomeRollup, RecoveryRollup
+from services.models import Attempt, now
+from services.people.access import Actor
+from services.vocabulary import TERMINAL, Status
+
+_MOST_ERRORS = 10
+# More are there only where a history is being folded: the page stays quick, and says that it does not know all yet.
+_MOST_NOT_FOLDED = 5_000
+_SYSTEM = "system."
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of so many runs: how long half of them and 95 % of them took at most, in seconds; within 9 %."""
+
+    runs: int
+    p50: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A span of the period, and the runs that ended in it."""
+
+    start: datetime
+    ended: dict[Status, int]
+
+
+@dataclass(frozen=True)
+class RetriedError:
+    """A failure that was retried. Without a message where all jobs that knew its words are deleted."""
+
+    fingerprint: str
+    kind: str
+    message: str | None
+    retries: Odds
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Runs that ended in the period: of everything, or of one kind."""
+
+    ended: dict[Status, int]
+    waiting: Spread
+    running: Spread
+    retries: Odds
+    """Of the retries that ended, cancelled ones left out, how many completed."""
+    to_retry: Spread
+    to_auto_retry: Spread
+    credits: int
+
+    @property
+    def runs(self) -> int:
+        """How many ended."""
+        return sum(self.ended.values())
+
+
+@dataclass(frozen=True)
+class Insights:
+    """What the actor sees of a period."""
+
+    period: Period
+    since: datetime
+    until: datetime
+    """The end of the last span, which goes on."""
+    span_seconds: int
+    total: Figures
+    kinds: dict[str, Figures]
+    """By kind, the one with the most runs first."""
+    bars: list[Bar]
+    errors: list[RetriedError]
+    """Those retried most first, at most ten."""
+    complete: bool
+    """False while a long history is still being counted."""
+
+
+async def insights(
+    desk: Desk, actor: Actor, period: Period, kind: str | None = None, at: datetime | None = None
+) -> Insights:
+    """The figures of the period that ends now, or `at`; batches, which are jobs too, are left out unless asked for."""
+    spans = spans_of(period, at or now())
+    whose = actor.workspace_id if actor.sees_all_jobs else actor.user_id
+    async with desk.db.snapshot() as session:
+        tally = Tally()
+        await _read_folded(session, _Place(actor.workspace_id, whose, spans, kind), tally)
+        complete = await _add_not_folded(session, actor, spans, kind, tally)
+        errors = await _errors(session, actor, tally)
+    kinds = _by_kind(tally)
+    return Insights(
+        period, spans.since, spans.until, int(spans.length.total_seconds()), _figures(tally, None), kinds,
+        _bars(tally, spans), errors, complete,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Which rows of the roll-ups."""
+
+    workspace_id: UUID
+    whose: UUID
+    spans: Spans
+    kind: str | None
+
+    def of(
+        self, table: type[OutcomeRollup | DurationRollup | RecoveryRollup]
+    ) -> list[sa.ColumnElement[bool]]:
+        wanted = col(table.kind) == self.kind if self.kind else col(table.kind).not_like(f"{_SYSTEM}%")
+        return [
+            col(table.workspace_id) == self.workspace_id, col(table.whose) == self.whose,
+            col(table.grain) == self.spans.grain, col(table.start) >= self.spans.since,
+            col(table.start) < self.spans.until, wanted,
+        ]  # fmt: skip
+
+
+async def _read_folded(session: AsyncSession, place: _Place, tally: Tally) -> None:
+    for row in (await session.scalars(sa.select(OutcomeRollup).where(*place.of(OutcomeRollup)))).all():
+        outcome = Outcome(row.start, row.kind, row.status, row.is_retry)
+        tally.runs[outcome] += row.runs
+        tally.credits[outcome] += row.credits
+    # These are needed for the whole period alone: the database adds them up.
+    since, total = place.spans.since, sa.func.sum(DurationRollup.runs)
+    bars = col(DurationRollup.kind), col(DurationRollup.measure), col(DurationRollup.bucket)
+    durations = sa.select(*bars, total).where(*place.of(DurationRollup)).group_by(*bars)
+    for kind, measure, bucket, runs in await session.execute(durations):
+        tally.durations[since, kind, measure, bucket] += int(runs)
+    ends = col(RecoveryRollup.kind), col(RecoveryRollup.fingerprint), col(RecoveryRollup.status)
+    recoveries = (
+        sa.select(*ends, sa.func.sum(RecoveryRollup.runs)).where(*place.of(RecoveryRollup)).group_by(*ends)
+    )
+    for kind, fingerprint, status, runs in await session.execute(recoveries):
+        tally.recoveries[since, kind, fingerprint, status] += int(runs)
+
+
+async def _add_not_folded(
+    session: AsyncSession, actor: Actor, spans: Spans, kind: str | None, tally: Tally
+) -> bool:
+    """Adds the latest runs; False where there are more of them than can be added at once."""
+    lately = [NOT_FOLDED, col(Attempt.finished_at) >= spans.since, col(Attempt.finished_at) < spans.until]
+    query = ended_runs(*lately, *actor.scope()).order_by(col(Attempt.finished_at).desc())
+    rows = (await session.execute(query.limit(_MOST_NOT_FOLDED + 1))).all()
+    for run in (Run(*row) for row in rows[:_MOST_NOT_FOLDED]):
+        if run.kind == kind or (kind is None and not run.kind.startswith(_SYSTEM)):
+            tally.add(run, spans.grain)
+    return len(rows) <= _MOST_NOT_FOLDED
+
+
+# --- adding up --------------------------------------------------------------------------------------------------------
+
+
+def _by_kind(tally: Tally) -> dict[str, Figures]:
+    runs: Counter[str] = Counter()
+    for outcome, count in tally.runs.items():
+        runs[outcome.kind] += count
+    names = sorted(runs, key=lambda name: (-runs[name], name))
+    return {name: _figures(tally, name) for name in names}
+
+
+def _figures(tally: Tally, kind: str | None) -> Figures:
+    ended, retried = Counter[Status](), Counter[Status]()
+    spent = 0
+    for outcome, count in tally.runs.items():
+        if kind in {None, outcome.kind}:
+            ended[outcome.status] += count
+            retried[outcome.status] += count if outcome.is_retry else 0
+            spent += tally.credits[outcome]
+    took: dict[Measure, Counter[int]] = defaultdict(Counter)
+    for (_, name, measure, bucket), count in tally.durations.items():
+        if kind in {None, name}:
+            took[measure][bucket] += count
+    return Figures(
+        ended=_of_each(ended),
+        waiting=_spread(took[Measure.WAITING]), running=_spread(took[Measure.RUNNING]),
+        retries=Odds(retried[Status.COMPLETED], retried.total() - retried[Status.CANCELLED]),
+        to_retry=_spread(took[Measure.TO_RETRY]), to_auto_retry=_spread(took[Measure.TO_AUTO_RETRY]),
+        credits=spent,
+    )  # fmt: skip
+
+
+def _of_each(ended: Mapping[Status, int]) -> dict[Status, int]:
+    return {status: ended.get(status, 0) for status in Status if status in TERMINAL}
+
+
+def _spread(took: Mapping[int, int]) -> Spread:
+    return Spread(sum(took.values()), percentile(took, 0.5), percentile(took, 0.95))
+
+
+def _bars(tally: Tally, spans: Spans) -> list[Bar]:
+    ended: dict[datetime, Counter[Status]] = {start: Counter() for start in spans.starts}
+    for outcome, count in tally.runs.items():
+        ended[spans.of(outcome.start)][outcome.status] += count
+    return [Bar(start, _of_each(counts)) for start, counts in ended.items()]
+
+
+async def _errors(session: AsyncSession, actor: Actor, tally: Tally) -> list[RetriedError]:
+    odds: dict[tuple[str, str], Counter[Status]] = defaultdict(Counter)
+    for (_, kind, fingerprint, status), count in tally.recoveries.items():
+        if status is not Status.CANCELLED:
+            odds[kind, fingerprint][status] += count
+    most = sorted(odds, key=lambda error: (-odds[error].total(), error))[:_MOST_ERRORS]
+    return [
+        RetriedError(
+            fingerprint, kind, await message_after(session, actor, kind, fingerprint),
+            Odds(odds[kind, fingerprint][Status.COMPLETED], odds[kind, fingerprint].total()),
+        )
+        for kind, fingerprint in most
+    ]  # fmt: skip
