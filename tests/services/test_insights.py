@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -59,7 +60,7 @@ def ended(*, completed: int = 0, failed: int = 0, timeout: int = 0, cancelled: i
     }  # fmt: skip
 
 
-def about(seconds: float | None) -> object:
+def about(seconds: float | None) -> Any:
     return pytest.approx(seconds, rel=PRECISION + 1e-9)
 
 
