@@ -7,13 +7,22 @@ import asyncio
 import base64
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.guard.addresses import AddressGuard, AddressRefused, Resolver, ask_system, parse_address
+from services.guard.addresses import (
+    Address,
+    AddressGuard,
+    AddressRefused,
+    IPAddress,
+    Resolver,
+    ask_system,
+    parse_address,
+)
 from services.settings import Settings
 
 _MAX_HEAD = 64 * 1024
@@ -37,12 +46,16 @@ class GuardedProxy:
 
 @asynccontextmanager
 async def guarded_proxy(
-    settings: Settings, *, resolver: Resolver = ask_system
+    settings: Settings, *, resolver: Resolver = ask_system, neighbours: Collection[tuple[str, int]] = ()
 ) -> AsyncIterator[GuardedProxy]:
-    """A proxy for HTTP and CONNECT that only who has its address can use; its connections end with it."""
+    """A proxy for HTTP and CONNECT that only who has its address can use; its connections end with it.
+
+    `neighbours` are services of ours, by address and port, that may be reached through it wherever they are. As
+    anything that the engine follows may lead there, they must not answer without a secret of their own.
+    """
     token = secrets.token_urlsafe(24)
     proxy = GuardedProxy("")
-    server = _Server(AddressGuard.of(settings, resolver), token, proxy)
+    server = _Server(AddressGuard.of(settings, resolver), token, proxy, frozenset(neighbours))
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=_MAX_HEAD)
     proxy.url = f"http://mulligan:{token}@127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     try:
@@ -84,6 +97,7 @@ class _Server:
     guard: AddressGuard
     token: str
     proxy: GuardedProxy
+    neighbours: frozenset[tuple[str, int]]
     connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -143,7 +157,7 @@ class _Server:
         """A connection to an address of the host that was checked."""
         try:
             address = parse_address(url, schemes=(scheme,))
-            found = await self.guard.addresses(address.host, address.port)
+            found = await self._addresses(address)
         except AddressRefused as error:
             self.proxy.refused = error
             raise _Unable("403 Forbidden", error.message) from None
@@ -158,6 +172,11 @@ class _Server:
                 trouble = error
         status = "504 Gateway Timeout" if isinstance(trouble, TimeoutError) else "502 Bad Gateway"
         raise _Unable(status, f"{address.host} does not answer: {trouble}")
+
+    async def _addresses(self, address: Address) -> list[IPAddress]:
+        if (address.host, address.port) in self.neighbours:
+            return [ip_address(address.host)]
+        return await self.guard.addresses(address.host, address.port)
 
 
 async def _read_head(reader: asyncio.StreamReader, seconds: float) -> _Head:

@@ -14,7 +14,7 @@ from services.checks.state import not_a_torrent, service_answers
 from services.desk import Desk
 from services.errors import ServiceUnavailable
 from services.failures.failures import JobError
-from services.guard.addresses import AddressGuard, AddressRefused, parse_address
+from services.guard.addresses import AddressRefused, parse_address
 from services.kinds import job_kind
 from services.models import Job
 from services.policy import Preparing, RetryDialog, RetryPolicy, Undo
@@ -132,7 +132,9 @@ async def prepare(desk: Desk, job: Job, coming: Preparing) -> Undo:
         async with Aria2(desk.settings) as aria2:
             await aria2.forget(gid_of(job.id, job.attempt))
             try:
-                await _source(args, trackers=[]).add(aria2, gid, folder, pause="true")
+                # Without its trackers: who runs it adds what asks them anew.
+                source = Source(args.url, checksum=args.checksum)
+                await source.add(aria2, gid, folder, pause="true")
             except BaseException:
                 await aria2.forget(gid)
                 raise
@@ -219,7 +221,7 @@ async def tidy(desk: Desk) -> None:
 
 
 async def _fetch(job: RunContext, args: FileDownloadArgs, record: Job) -> None:
-    from services.guard.proxy import guarded_proxy
+    from tasks.kinds.aria2.guarding import guarded, require_no_dht
     from tasks.kinds.aria2.transfer import Limits, Transfer
 
     settings = job.desk.settings
@@ -231,21 +233,22 @@ async def _fetch(job: RunContext, args: FileDownloadArgs, record: Job) -> None:
         left_of_quota=max(quota - used, 0) if quota else None,
         floor=settings.download_free_bytes,
     )
-    source = await _checked_source(job, args)
+    source = await _source_with_trackers(job, args)
     async with AsyncExitStack() as stack:
         proxy = None
         if not settings.allow_private_urls:
-            proxy = await stack.enter_async_context(guarded_proxy(settings))
+            source, proxy = await stack.enter_async_context(guarded(settings, source))
         try:
             aria2 = await stack.enter_async_context(Aria2(settings))
+            if source.relayed:
+                await require_no_dht(aria2)
         except ServiceUnavailable as error:
             raise JobError(error.message, failure_type=FailureType.ENVIRONMENT) from error
         folder = folder_of(settings, record.rank)
         await Transfer(job, aria2, source, folder, limits, proxy).fetch()
 
 
-async def _checked_source(job: RunContext, args: FileDownloadArgs) -> Source:
-    """What to fetch, with those of its trackers that may be asked."""
+async def _source_with_trackers(job: RunContext, args: FileDownloadArgs) -> Source:
     from tasks.kinds.aria2 import trackers
     from tasks.kinds.aria2.failures import from_code
 
@@ -254,14 +257,7 @@ async def _checked_source(job: RunContext, args: FileDownloadArgs) -> Source:
         named = trackers.of_torrent(torrent) if torrent is not None else trackers.of_magnet(args.url or "")
     except trackers.NotATorrent:
         raise from_code(25, "") from None
-    guard = AddressGuard.of(job.desk.settings)
-    return _source(args, torrent, await trackers.allowed(guard, named))
-
-
-def _source(
-    args: FileDownloadArgs, torrent: bytes | None = None, trackers: list[str] | None = None
-) -> Source:
-    return Source(args.url, torrent, args.checksum, trackers)
+    return Source(args.url, torrent, args.checksum, named)
 
 
 async def _store(job: RunContext, record: Job) -> list[dict[str, Any]]:

@@ -3,9 +3,9 @@
 import hashlib
 import signal
 import socket
+import struct
 import subprocess
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, quote_from_bytes, urlsplit
 
 import httpx
 
+from tasks.kinds.aria2.bencode import encode
 from tests.support.fileserver import Request
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_sync
@@ -32,11 +33,14 @@ class Aria2Server:
         self._log = folder.with_suffix(".log")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Starts it, and waits until it answers."""
+    def start(self, *more: str) -> None:
+        """Starts it, with more options where given, and waits until it answers."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.daemon.command(), stdout=log, stderr=log, preexec_fn=die_with_parent(signal.SIGKILL)
+                [*self.daemon.command(), *more],
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent(signal.SIGKILL),
             )
         eventually_sync(lambda: self.ask("getVersion"), expect="aria2 answers")
 
@@ -108,20 +112,17 @@ class Slowly:
             self.full.wait(len(piece) / self.bytes_per_second)
 
 
-def a_torrent(name: str, content: bytes, tracker: str) -> bytes:
+def a_torrent(name: str, content: bytes, tracker: str, web_seed: str = "") -> bytes:
     """A torrent file of one file."""
     pieces = b"".join(
         hashlib.sha1(content[at : at + _PIECE], usedforsecurity=False).digest()
         for at in range(0, len(content), _PIECE)
     )
-    return _bencode(
-        {
-            b"announce": tracker.encode(),
-            b"info": {
-                b"length": len(content), b"name": name.encode(), b"piece length": _PIECE, b"pieces": pieces,
-            },
-        }
-    )  # fmt: skip
+    info = {
+        b"length": len(content), b"name": name.encode(), b"piece length": _PIECE, b"pieces": pieces,
+    }  # fmt: skip
+    seeds = {b"url-list": web_seed.encode()} if web_seed else {}
+    return encode({b"announce": tracker.encode(), b"info": info, **seeds})
 
 
 def magnet_of(torrent: bytes, tracker: str) -> str:
@@ -132,13 +133,15 @@ def magnet_of(torrent: bytes, tracker: str) -> str:
 
 
 class Swarm:
-    """A tracker, and a peer who has the file."""
+    """A tracker, and a peer who has the file. `peers` is what the tracker tells."""
 
     def __init__(self, folder: Path, name: str, content: bytes) -> None:
         folder.mkdir(parents=True)
         (folder / name).write_bytes(content)
         port = free_port()
-        self._tracker = _Tracker(port)
+        self._tracker = _Tracker()
+        self.peers = self._tracker.peers
+        self.peers.append(("127.0.0.1", port))
         self.tracker = f"http://127.0.0.1:{self._tracker.port}/announce"
         self.torrent = a_torrent(name, content, self.tracker)
         (folder / "it.torrent").write_bytes(self.torrent)
@@ -154,6 +157,11 @@ class Swarm:
         )  # fmt: skip
         eventually_sync(lambda: self._tracker.asked, 30, expect="the seeder is there")
 
+    @property
+    def asked_by_udp(self) -> int:
+        """How often the tracker was asked over UDP."""
+        return self._tracker.asked_by_udp
+
     def close(self) -> None:
         """Ends both."""
         self._seeder.kill()
@@ -162,18 +170,20 @@ class Swarm:
 
 
 class _Tracker:
-    """Tells everybody of one peer."""
+    """Tells everybody the same peers, over HTTP and UDP, on one port."""
 
-    def __init__(self, peer_port: int) -> None:
+    def __init__(self) -> None:
         self.asked = 0
-        peers = socket.inet_aton("127.0.0.1") + peer_port.to_bytes(2, "big")
-        answer = b"d8:intervali2e5:peers6:" + peers + b"e"
-        count: Callable[[], None] = self._count
+        self.asked_by_udp = 0
+        self.peers: list[tuple[str, int]] = []
+        told, count = self._told, self._count
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                assert "info_hash" in parse_qs(urlsplit(self.path).query, encoding="latin-1")
+                asked = parse_qs(urlsplit(self.path).query, encoding="latin-1")
+                assert "info_hash" in asked
                 count()
+                answer = encode({b"interval": 2, b"peers": told(int(asked["port"][0]))})
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -185,23 +195,37 @@ class _Tracker:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.bind(("127.0.0.1", self.port))
+        for serve in (lambda: self._server.serve_forever(0.05), self._serve_udp):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def _told(self, asker: int) -> bytes:
+        if asker in [port for _, port in self.peers]:
+            return b""  # the seeder itself, which needs nobody
+        return b"".join(socket.inet_aton(host) + port.to_bytes(2, "big") for host, port in self.peers)
 
     def _count(self) -> None:
         self.asked += 1
 
+    def _serve_udp(self) -> None:
+        """BEP 15."""
+        while True:
+            try:
+                asked, whom = self._udp.recvfrom(1024)
+            except OSError:
+                return
+            if asked[:8] == (0x41727101980).to_bytes(8, "big"):
+                answer = asked[8:16] + b"a number"
+            else:
+                assert (asked[:8], len(asked)) == (b"a number", 98)
+                self.asked_by_udp += 1
+                answer = (
+                    asked[8:16] + struct.pack(">III", 2, 0, 1) + self._told(int.from_bytes(asked[-2:], "big"))
+                )
+            self._udp.sendto(answer, whom)
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-
-def _bencode(value: object) -> bytes:
-    match value:
-        case int():
-            return b"i%de" % value
-        case bytes():
-            return b"%d:%s" % (len(value), value)
-        case dict():
-            return b"d" + b"".join(_bencode(k) + _bencode(v) for k, v in sorted(value.items())) + b"e"
-        case _:
-            raise TypeError(type(value))
+        self._udp.close()

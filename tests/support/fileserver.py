@@ -26,14 +26,14 @@ Responder = Callable[["Request"], None]
 class FileServer:
     """Serves the files of `folder` with ranges; `on(path, responder)` puts behaviour in place of one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         self.folder = folder
         self.received: list[Received] = []
         self.responders: dict[str, Responder] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Request, self))
+        self._server = ThreadingHTTPServer((host, port), partial(Request, self))
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def on(self, path: str, responder: Responder) -> str:

@@ -59,6 +59,7 @@ class Embedded:
             "max-download-result": "200",
             "dht-file-path": str(self.folder / "dht.dat"),
             "enable-dht": "false",
+            "enable-dht6": "false",
             "bt-enable-lpd": "false",
             "disk-cache": "16M",
             "console-log-level": "warn",

@@ -1,7 +1,7 @@
 """What is to be fetched, in aria2's words."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,10 @@ class Source:
     torrent: bytes | None = None
     checksum: str | None = None
     """As aria2 wants it: `sha-256=…`."""
-    trackers: list[str] | None = None
-    """Those that may be asked; None: whatever the torrent names."""
+    trackers: list[str] = field(default_factory=list)
+    """Those that aria2 shall ask, whatever the torrent names."""
+    relayed: bool = False
+    """Whether they are one of ours, which tells of nobody inside: aria2 may hear of peers in no other way then."""
 
     @property
     def is_torrent(self) -> bool:
@@ -58,8 +60,10 @@ class Source:
             ServiceUnavailable: it does not answer.
         """
         options: dict[str, Any] = _OPTIONS | {"gid": gid, "dir": str(folder)} | more
-        if self.trackers is not None and self.is_torrent:
+        if self.is_torrent:
             options |= {"bt-exclude-tracker": "*", "bt-tracker": ",".join(self.trackers)}
+        if self.relayed:
+            options |= {"enable-peer-exchange": "false", "bt-enable-lpd": "false"}
         if self.torrent is not None:
             await aria2.call("addTorrent", base64.b64encode(self.torrent).decode(), [], options)
             return

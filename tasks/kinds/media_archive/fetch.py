@@ -54,6 +54,7 @@ def _options(order: dict[str, Any]) -> dict[str, Any]:
         "socket_timeout": order["socket_seconds"],
         "retries": order["retries"],
         "fragment_retries": order["retries"],
+        "skip_unavailable_fragments": False,  # a video with holes is no success
         "extractor_retries": 1,
         "noplaylist": True,
         "playlist_items": "1:2",
