@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
     max_download_bytes: int = Field(default=20 * 2**30, gt=0)
     upload_days: float = Field(default=1, gt=0, le=3650)
+    notify_rate: str = "5/5m"
+    """At most so many messages one by one to a channel in any such time; the rest is gathered into one."""
+    notify_timeout_seconds: float = Field(default=20, ge=1, le=120)
     kick_timeout_seconds: float = Field(default=2, gt=0, le=60)
     stuck_seconds: float = Field(default=3600, gt=0)
     session_days: int = Field(default=30, ge=1)
@@ -137,6 +140,13 @@ class Settings(BaseSettings):
     def _is_a_rate(cls, value: str) -> str:
         if value.strip() and not _RATE.fullmatch(value.strip()):
             raise ValueError("expected a number of retries in a time, as 10/1m (s, m or h), or nothing")
+        return value.strip()
+
+    @field_validator("notify_rate")
+    @classmethod
+    def _is_a_pace(cls, value: str) -> str:
+        if not _RATE.fullmatch(value.strip()):
+            raise ValueError("expected a number of messages in a time, as 5/5m (s, m or h)")
         return value.strip()
 
     @field_validator("llm_url")
@@ -194,6 +204,11 @@ class Settings(BaseSettings):
     def rate_per_job(self) -> Rate | None:
         """How often one job may be retried; None: as often as its policy lets."""
         return _rate(self.retries_per_job)
+
+    @cached_property
+    def pace_per_channel(self) -> Rate:
+        """How many messages a channel gets one by one, and in what time."""
+        return _rate(self.notify_rate) or Rate(5, 300)
 
     @cached_property
     def effective_database_url(self) -> str:

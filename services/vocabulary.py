@@ -110,3 +110,17 @@ class CreditReason(StrEnum):
     GRANT = "grant"
     CHARGE = "charge"
     REFUND = "refund"
+
+
+class NoticeEvent(StrEnum):
+    """What people can be told of. A job that a batch retried is told of by the batch alone."""
+
+    JOB_COMPLETED = "job_completed"
+    JOB_FAILED = "job_failed"
+    """After the last of its automatic retries, where it has some."""
+    RETRY_COMPLETED = "retry_completed"
+    """A retry that somebody asked for."""
+    RETRY_FAILED = "retry_failed"
+    RETRIES_USED_UP = "retries_used_up"
+    BATCH_FINISHED = "batch_finished"
+    WORKER_LOST = "worker_lost"

@@ -26,6 +26,7 @@ from tasks.kinds import BUILT_IN
 from tasks.lease import Leases
 from tasks.logs import set_up_logs
 from tasks.looking import Looking
+from tasks.notifying import Notifying
 from tasks.outage import Outage
 from tasks.queue import TaskiqQueue
 from tasks.reporter import Announcer, Reporter
@@ -65,6 +66,7 @@ class Worker:
         self._runner = Runner(self._desk, self.name, self._leases, self._announcer, self._reporter)
         self._housekeeping = Housekeeping(self._desk, self._announcer, tidiers(self._modules))
         self._looking = Looking(self._desk, self._announcer)
+        self._notifying = Notifying(self._desk)
         self._row = WorkerRow(
             name=self.name, host=socket.gethostname(), pid=os.getpid(), version=version("mulligan")
         )
@@ -75,7 +77,7 @@ class Worker:
         await self._look_at_engines()
         for loop in (
             *(self._leases.keep, self._reporter.watch, self._housekeeping.keep, self._looking.keep),
-            *(self._beat, self._watch_engines),
+            *(self._notifying.keep, self._beat, self._watch_engines),
         ):
             self._loops.append(asyncio.create_task(loop(), name=loop.__qualname__))
             self._loops[-1].add_done_callback(_must_not_end)

@@ -74,6 +74,8 @@ class Statements:
     finish: sa.TextualSelect
     """`:rows` of outcomes, `:worker`. Returns the finished jobs."""
     finish_attempt: sa.TextClause
+    notice: sa.TextClause
+    """`:rows` of (id, attempt). Notes attempts that have just ended, where somebody wants to be told of such."""
     schedule: sa.TextualSelect
     """`:rows` of (id, attempt, wait in seconds). Schedules the next attempt of what has just failed."""
     schedule_steps: sa.TextClause
@@ -164,6 +166,14 @@ def statements(*, is_sqlite: bool) -> Statements:
             f"""UPDATE attempt SET status = v.status, error = v.error, failure_type = v.failure_type, advice = v.advice,
                 fingerprint = v.fingerprint, traceback = v.traceback, finished_at = {now}
             FROM {outcomes} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"""
+        ),
+        notice=_text(
+            f"""INSERT INTO notice (job_id, attempt, workspace_id)
+            SELECT job.id, job.attempt, job.workspace_id FROM {pairs}
+            JOIN job ON job.id = v.id AND job.attempt = v.attempt
+            WHERE job.status IN ('completed', 'failed', 'cancelled', 'timeout') AND EXISTS
+                (SELECT 1 FROM channel WHERE channel.workspace_id = job.workspace_id AND channel.is_on)
+            ON CONFLICT DO NOTHING"""
         ),
         # A wish to cancel that came too late to stop the run still stops the next one. Nothing is retried by itself
         # while retries are switched off.

@@ -12,6 +12,8 @@ from services.models import Worker
 
 HEARTBEAT_SECONDS = 5
 _ONLINE_SECONDS = 3 * HEARTBEAT_SECONDS
+# Whom nobody was told of for so long is no news any more.
+_NEWS_SECONDS = 3600
 _FORGET_SECONDS = 24 * 3600
 
 
@@ -22,6 +24,7 @@ async def beat(session: AsyncSession, worker: Worker) -> None:
         "engines": worker.engines,
         "queues": worker.queues,
         "seen_at": db_now(),
+        "missed_at": None,
     }
     change = (
         sa.update(Worker).where(col(Worker.name) == worker.name).values(**values).returning(col(Worker.name))
@@ -35,6 +38,23 @@ async def leave(session: AsyncSession, name: str) -> None:
     """A worker that stops orderly takes its row away, and those of workers long gone."""
     gone = col(Worker.seen_at) < db_now(-_FORGET_SECONDS)
     await session.execute(sa.delete(Worker).where((col(Worker.name) == name) | gone))
+
+
+async def miss(session: AsyncSession) -> list[Worker]:
+    """Workers that stopped answering within the hour, without a word. Each is returned once: whoever gets it tells."""
+    change = sa.update(Worker).where(_is_missed()).values(missed_at=db_now()).returning(Worker)
+    return list((await session.scalars(change, execution_options={"synchronize_session": False})).all())
+
+
+async def is_one_missed(session: AsyncSession) -> bool:
+    """Whether `miss` would find one."""
+    return bool((await session.execute(sa.select(sa.exists().where(_is_missed())))).scalar())
+
+
+def _is_missed() -> sa.ColumnElement[bool]:
+    seen = col(Worker.seen_at)
+    recent = sa.and_(seen < db_now(-_ONLINE_SECONDS), seen > db_now(-_NEWS_SECONDS))
+    return sa.and_(recent, col(Worker.missed_at).is_(None))
 
 
 async def online(desk: Desk) -> list[Worker]:

@@ -13,10 +13,12 @@ from services.failures.failures import Failure
 from services.models import Attempt, Job
 from services.transitions.parts import (
     EMPTIED,
+    Claim,
     cancelled,
     conflict_of,
     kick_values,
     moved_on,
+    note_ends,
     one_changed,
     set_attempt,
 )
@@ -142,6 +144,7 @@ async def fail_stuck(session: AsyncSession, job: Job, failure: Failure) -> Job:
     if ended is None:
         raise await conflict_of(session, job.id)
     await set_attempt(session, job.id, job.attempt, status=Status.FAILED, finished_at=db_now(), **said)
+    await note_ends(session, [Claim(job.id, job.attempt)])
     return ended
 
 

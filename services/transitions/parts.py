@@ -1,6 +1,6 @@
 """What the transitions share: the values that they set, the parts of their statements, how they tell of a conflict."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.database.database import db_now
+from services.database.database import db_now, rows_json
 from services.database.statements import Statements, statements
 from services.errors import Conflict, JobNotFound
 from services.failures.failures import Failure
@@ -130,6 +130,8 @@ async def interrupt(
             )
         )  # fmt: skip
         await keep_steps(session, key, Claim(job.id, job.attempt), before=None)
+    else:
+        await note_ends(session, [key])
     return job
 
 
@@ -175,6 +177,12 @@ async def keep_steps(session: AsyncSession, old: Claim, new: Claim, before: str 
         )  # fmt: skip
     session.add_all(kept)
     return kept
+
+
+async def note_ends(session: AsyncSession, ended: Iterable[Claim]) -> None:
+    """Notes attempts that have just ended for whoever wants to be told: with their end, or not at all."""
+    rows = rows_json({"id": key.job_id, "attempt": key.attempt} for key in ended)
+    await session.execute(texts_of(session).notice, {"rows": rows})
 
 
 async def one_changed(session: AsyncSession, change: Any) -> Job | None:

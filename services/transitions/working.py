@@ -13,7 +13,7 @@ from services.failures.failures import Failure
 from services.feed import Change
 from services.models import Attempt, AuditEntry, Job
 from services.models import is_now as _is
-from services.transitions.parts import Claim, change_of, interrupt, texts_of
+from services.transitions.parts import Claim, change_of, interrupt, note_ends, texts_of
 from services.vocabulary import (
     FailureType,
     Priority,
@@ -132,6 +132,8 @@ async def finish(session: AsyncSession, outcomes: Sequence[Outcome], worker: str
     waits = {key: wait for key in ended if (wait := by_key[key].retry_in) is not None}
     if waits:
         ended |= await retry_later(session, waits)
+    if ended:
+        await note_ends(session, ended)
     return ended
 
 

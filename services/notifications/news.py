@@ -1,0 +1,69 @@
+"""Notices, read: what happened to which jobs. Whoever reads takes them away, in the transaction that answers them."""
+
+from collections import defaultdict
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.operations import workers
+from services.kinds import KindRegistry
+from services.models import Attempt, Job, Notice
+from services.notifications.rules import News, asked_for, events_of
+from services.vocabulary import NoticeEvent, Trigger
+
+_TOGETHER = 500
+
+
+async def are_there_any(session: AsyncSession) -> bool:
+    """A look that costs next to nothing: whether `take` would find something."""
+    noted = bool(
+        (await session.execute(sa.select(sa.exists().where(sa.true()).select_from(Notice)))).scalar()
+    )
+    return noted or await workers.is_one_missed(session)
+
+
+async def take(session: AsyncSession, kinds: KindRegistry) -> list[News]:
+    """Takes some notices away, and says what they are. Nobody else ever gets them."""
+    return [*await _of_jobs(session, kinds), *await _of_workers(session)]
+
+
+async def _of_jobs(session: AsyncSession, kinds: KindRegistry) -> list[News]:
+    query = sa.select(Notice).order_by(col(Notice.job_id), col(Notice.attempt)).limit(_TOGETHER)
+    notices = (await session.scalars(query.with_for_update(skip_locked=True))).all()
+    if not notices:
+        return []
+    for notice in notices:
+        await session.delete(notice)
+    ids = [notice.job_id for notice in notices]
+    shown = sa.select(Job).where(col(Job.id).in_(ids), col(Job.deleted_at).is_(None))
+    jobs = {job.id: job for job in (await session.scalars(shown)).all()}
+    attempts: dict[UUID, dict[int, Attempt]] = defaultdict(dict)
+    for attempt in (await session.scalars(sa.select(Attempt).where(col(Attempt.job_id).in_(ids)))).all():
+        attempts[attempt.job_id][attempt.number] = attempt
+    found = (_one(n, jobs.get(n.job_id), attempts[n.job_id], kinds) for n in notices)
+    return [news for news in found if news]
+
+
+def _one(notice: Notice, job: Job | None, attempts: dict[int, Attempt], kinds: KindRegistry) -> News | None:
+    """What a notice is; None where it is no news: the job is gone, or goes on by itself."""
+    ended, following = attempts.get(notice.attempt), attempts.get(notice.attempt + 1)
+    if job is None or ended is None or (following and following.trigger is Trigger.AUTO):
+        return None
+    kind = kinds.get(job.kind)
+    asked = asked_for([(n, attempt.trigger) for n, attempt in attempts.items()], notice.attempt)
+    events = events_of(job, ended, asked, kind.policy if kind else None)
+    if not events:
+        return None
+    return News(events, job.workspace_id, job.owner_id, job.kind, ended.fingerprint, job.id, notice.attempt)
+
+
+async def _of_workers(session: AsyncSession) -> list[News]:
+    return [
+        News(
+            (NoticeEvent.WORKER_LOST,),
+            facts={"worker": worker.name, "host": worker.host, "running": worker.running},
+        )
+        for worker in await workers.miss(session)
+    ]

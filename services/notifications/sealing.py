@@ -1,0 +1,42 @@
+"""A channel's address, which may hold passwords and tokens: encrypted with a key made from `MULLIGAN_SECRET_KEY`."""
+
+import base64
+import hmac
+from hashlib import sha256
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from services.errors import MulliganError
+from services.settings import Settings
+
+_PURPOSE = b"mulligan.channel.address"
+
+
+class Unsealable(MulliganError):
+    """Its address cannot be read: it was stored with another MULLIGAN_SECRET_KEY. Write it out again."""
+
+    code = "unsealable"
+    status = 409
+
+
+def seal(settings: Settings, address: str) -> str:
+    """The address as it is stored."""
+    return _cipher(settings).encrypt(address.encode()).decode()
+
+
+def unseal(settings: Settings, sealed: str) -> str:
+    """The address as it was given.
+
+    Raises:
+        Unsealable: it was sealed with another key.
+    """
+    try:
+        return _cipher(settings).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        raise Unsealable from None
+
+
+def _cipher(settings: Settings) -> Fernet:
+    # A key of its own for this purpose: what signs cookies must not be what encrypts.
+    key = hmac.new(settings.signing_key.encode(), _PURPOSE, sha256).digest()
+    return Fernet(base64.urlsafe_b64encode(key))
