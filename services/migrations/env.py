@@ -4,7 +4,8 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import services.insights.tables
-import services.models  # noqa: F401 - these declare the tables
+import services.models
+import services.notifications.tables  # noqa: F401 - these declare the tables
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -10,16 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import audit, rate_limit
-from services.people.access import Actor
-from services.guard.addresses import AddressGuard
+from services.database.storable import require_storable
 from services.desk import Desk
 from services.errors import Invalid, NotFound
-from services.models import Channel, Message
+from services.guard.addresses import AddressGuard
 from services.notifications import courier
 from services.notifications.courier import Answer
 from services.notifications.letters import trial_letter
 from services.notifications.sealing import seal, unseal
-from services.database.storable import require_storable
+from services.notifications.tables import Channel, Message
+from services.people.access import Actor
 from services.vocabulary import NoticeEvent
 
 MOST = 20
@@ -79,7 +79,9 @@ async def make(desk: Desk, actor: Actor, wanted: Wanted, *, for_workspace: bool 
 
     async def work(session: AsyncSession) -> Channel:
         await _require_room(session, channel)
-        added = Channel(**channel.model_dump(include={"id", "workspace_id", "owner_id", "events"}), **_new(values))
+        added = Channel(
+            **channel.model_dump(include={"id", "workspace_id", "owner_id", "events"}), **_new(values)
+        )
         session.add(added)
         _record(session, actor, "channel.make", added)
         return added

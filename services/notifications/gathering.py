@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.people.access import Actor
 from services.database.database import db_now
 from services.desk import Desk
-from services.models import Channel, Membership, Message, User, Workspace
+from services.models import Membership, User, Workspace
 from services.notifications import news as taken
 from services.notifications.rules import News, chosen
+from services.notifications.tables import Channel, Message
+from services.people.access import Actor
 from services.settings import Rate
 from services.vocabulary import NoticeEvent
 

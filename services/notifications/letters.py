@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.durations import human_duration
-from services.models import Attempt, Job, Message, Workspace
+from services.models import Attempt, Job, Workspace
 from services.notifications.courier import Letter, Tone
+from services.notifications.tables import Message
 from services.scrubbing import scrub
 from services.settings import Settings
 from services.vocabulary import NoticeEvent, Status

@@ -7,10 +7,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.operations import workers
 from services.kinds import KindRegistry
-from services.models import Attempt, Job, Notice
+from services.models import Attempt, Job
 from services.notifications.rules import News, asked_for, events_of
+from services.notifications.tables import Notice
+from services.operations import workers
 from services.vocabulary import NoticeEvent, Trigger
 
 _TOGETHER = 500

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from services.models import Attempt, Job
+from services.notifications.tables import Channel
 from services.people.access import Actor
-from services.models import Attempt, Channel, Job
 from services.policy import RetryPolicy
 from services.vocabulary import UNSUCCESSFUL, NoticeEvent, Status, Trigger
 

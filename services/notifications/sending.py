@@ -17,12 +17,13 @@ from services.database.database import db_now
 from services.desk import Desk
 from services.errors import MulliganError
 from services.ids import new_id
-from services.models import Channel, Message, Workspace
+from services.models import Workspace
 from services.notifications import courier
 from services.notifications.courier import Answer, Letter
 from services.notifications.gathering import people_of
 from services.notifications.letters import letter_of
 from services.notifications.sealing import unseal
+from services.notifications.tables import Channel, Message
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,11 @@ async def _carry(desk: Desk, taken: Taken, letter: Letter) -> Answer:
 
 
 async def _take(desk: Desk, session: AsyncSession) -> Taken | None:
-    query = sa.select(Channel).where(*_is_free()).order_by(col(Channel.sent_at).is_not(None), col(Channel.sent_at))
+    query = (
+        sa.select(Channel)
+        .where(*_is_free())
+        .order_by(col(Channel.sent_at).is_not(None), col(Channel.sent_at))
+    )
     channel = (await session.scalars(query.limit(1).with_for_update(skip_locked=True))).one_or_none()
     if channel is None:
         return None
@@ -98,7 +103,7 @@ async def _take(desk: Desk, session: AsyncSession) -> Taken | None:
 def _is_free() -> tuple[sa.ColumnElement[bool], ...]:
     """Channels with something to be sent now, to which nobody sends, and which do not rest."""
     return (
-        col(Channel.is_on),
+        col(Channel.is_on).is_(True),
         sa.or_(col(Channel.lease_until).is_(None), col(Channel.lease_until) <= db_now()),
         sa.or_(col(Channel.rests_until).is_(None), col(Channel.rests_until) <= db_now()),
         sa.exists().where(col(Message.channel_id) == col(Channel.id), col(Message.due_at) <= db_now()),

@@ -44,6 +44,8 @@ class WorkerProcess:
             "MULLIGAN_REDIS_URL": settings.redis_url or "",
             "MULLIGAN_DATA_DIR": str(settings.data_dir),
             "MULLIGAN_LEASE_SECONDS": str(settings.lease_seconds),
+            "MULLIGAN_ALLOW_PRIVATE_URLS": str(settings.allow_private_urls),
+            "MULLIGAN_NOTIFY_TIMEOUT_SECONDS": str(settings.notify_timeout_seconds),
             "MULLIGAN_KINDS": KINDS,
         }
         command = [
