@@ -22,7 +22,9 @@ def record(session: AsyncSession, actor: Actor, action: str, job_id: UUID | None
     )
 
 
-def record_own(session: AsyncSession, workspace_id: UUID, action: str, job_id: UUID, **data: Any) -> None:
+def record_own(
+    session: AsyncSession, workspace_id: UUID, action: str, job_id: UUID | None = None, **data: Any
+) -> None:
     """Adds an entry for what Mulligan does by itself, as its settings say."""
     session.add(
         AuditEntry(workspace_id=workspace_id, actor="Mulligan", action=action, job_id=job_id, data=data)

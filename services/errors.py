@@ -123,6 +123,27 @@ class NotDeletable(Conflict):
     code = "still_active"
 
 
+class LastAdmin(MulliganError):
+    """{email} is the only admin of this workspace. Make somebody else an admin first."""
+
+    code = "last_admin"
+    status = 409
+
+
+class AlreadyMember(MulliganError):
+    """{email} is a member already, as {role}. Change the role in the list of members."""
+
+    code = "already_member"
+    status = 409
+
+
+class MemberElsewhere(MulliganError):
+    """{email} is in a workspace that you are no admin of, so you cannot open the account. Who runs this machine can."""
+
+    code = "member_elsewhere"
+    status = 403
+
+
 class Invalid(MulliganError):
     """{reason}"""
 

@@ -60,6 +60,8 @@ class Workspace(SQLModel, table=True):
     """The name in addresses."""
     name: str
     balance: int = 0
+    retention_days: int | None = None
+    """So long jobs are kept after they have ended; None: for ever."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
     __table_args__ = (sa.CheckConstraint("balance >= 0", name="balance_not_negative"),)
@@ -82,9 +84,11 @@ class Membership(SQLModel, table=True):
     """A user's role in a workspace."""
 
     user_id: UUID = Field(foreign_key="user_account.id", primary_key=True, ondelete="CASCADE")
-    workspace_id: UUID = Field(foreign_key="workspace.id", primary_key=True, ondelete="CASCADE", index=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id", primary_key=True, ondelete="CASCADE")
     role: Role = Field(sa_type=words(Role))
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+    __table_args__ = (sa.Index("ix_membership_workspace", "workspace_id", "user_id"),)
 
 
 class WebSession(SQLModel, table=True):
@@ -96,7 +100,11 @@ class WebSession(SQLModel, table=True):
     user_id: UUID = Field(foreign_key="user_account.id", ondelete="CASCADE", index=True)
     workspace_id: UUID | None = Field(default=None, foreign_key="workspace.id", ondelete="SET NULL")
     """The workspace looked at last."""
+    browser: str | None = Field(default=None, max_length=64)
+    """What it calls itself, for people: `Firefox on Linux`."""
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    """When it was used last, to within some minutes."""
     expires_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -111,6 +119,26 @@ class SignInLink(SQLModel, table=True):
     used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class Invitation(SQLModel, table=True):
+    """A link by which somebody without an account becomes a member. A row until it is used or withdrawn."""
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id", ondelete="CASCADE")
+    email: str
+    """Lower case."""
+    role: Role = Field(sa_type=words(Role))
+    token_hash: str = Field(unique=True)
+    invited_by: str
+    """The admin's email."""
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.UniqueConstraint("workspace_id", "email"),
+        sa.Index("ix_invitation_workspace", "workspace_id", "id"),
+    )
+
+
 class ApiToken(SQLModel, table=True):
     """A program's key to one workspace, in the name of one user."""
 
@@ -118,6 +146,8 @@ class ApiToken(SQLModel, table=True):
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     token_hash: str = Field(unique=True)
+    ending: str | None = Field(default=None, max_length=4)
+    """Its last characters, by which its user tells it from others."""
     name: str
     user_id: UUID = Field(foreign_key="user_account.id", ondelete="CASCADE", index=True)
     workspace_id: UUID = Field(foreign_key="workspace.id", ondelete="CASCADE")
@@ -125,6 +155,16 @@ class ApiToken(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    __table_args__ = (
+        sa.Index(
+            "ix_api_token_workspace",
+            "workspace_id",
+            "id",
+            sqlite_where=sa.text("revoked_at IS NULL"),
+            postgresql_where=sa.text("revoked_at IS NULL"),
+        ),
+    )
 
 
 class Upload(SQLModel, table=True):

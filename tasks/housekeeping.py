@@ -19,6 +19,7 @@ from services.feed import Change
 from services.insights import folding
 from services.jobs import counts as job_counts
 from services.jobs.deletion import delete_old, purge_deleted
+from services.jobs.retention import delete_expired
 from services.lifecycle import Claim
 from services.models import Job
 from services.operations import slots
@@ -57,6 +58,7 @@ class Housekeeping:
         self._trickle_at = monotonic() + _TRICKLE_SECONDS
         self._sweep_at = 0.0
         self._counters_at = 0.0
+        self._retention_at = 0.0
 
     def hears(self, queues: frozenset[str]) -> None:
         """The queues that this worker listens to."""
@@ -95,6 +97,9 @@ class Housekeeping:
         if monotonic() >= self._counters_at:
             self._counters_at = monotonic() + _COUNTERS_SECONDS
             await job_counts.fold(self._desk.db)
+        if monotonic() >= self._retention_at and not await delete_expired(self._desk):
+            # As long as something is too old, some of it goes at every tick: a little of each workspace's at a time.
+            self._retention_at = monotonic() + _SWEEP_SECONDS
         if monotonic() >= self._sweep_at:
             self._sweep_at = monotonic() + _SWEEP_SECONDS
             await remove_leftovers(self._desk.db, self._work)

@@ -1,6 +1,7 @@
 """One-time sign-in links: for people without a password, and for the very first person at a new desk."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,9 +26,9 @@ def add_link(session: AsyncSession, user_id: UUID, *, first_start: bool = False)
     return token
 
 
-def link_path(token: str) -> str:
-    """The page that the link leads to."""
-    return f"/login?link={token}"
+def link_path(token: str, then: str | None = None) -> str:
+    """The page that the link leads to, and the one after it."""
+    return f"/login?link={token}" + (f"&next={quote(then, safe='')}" if then else "")
 
 
 async def use_link(session: AsyncSession, token: str) -> User:

@@ -1,7 +1,5 @@
 """Users, workspaces and memberships, and how the first user comes to be. The roles: `docs/features/people.md`."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,14 +7,17 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services import audit
 from services import credits as ledger
 from services.database.database import Database
 from services.errors import Invalid, Unauthenticated
 from services.models import AuditEntry, Membership, User, Workspace
 from services.people import links, passwords, sessions
 from services.people.access import Accounts, Actor
+from services.people.names import slug_of, valid_email, valid_name, valid_workspace
 from services.people.sessions import SignedIn, resolve_session, sign_in, sign_out
 from services.people.tokens import create_token, resolve_token
+from services.people.turns import take_turn
 from services.settings import Settings, SettingsError
 from services.vocabulary import CreditReason, Role
 
@@ -33,18 +34,14 @@ __all__ = [
     "set_password",
     "sign_in",
     "sign_out",
+    "slug_of",
     "use_sign_in_link",
     "workspaces_of",
 ]
 
 FIRST_WORKSPACE = "default"
 _FIRST_EMAIL = "admin@localhost"
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
-_NAME_LIMIT = 100
-_SLUG_LIMIT = 64
 _RECENT_SECONDS = 15 * 60
-# Any number, the same in every process: who holds it may add people, the others wait.
-_LOCK = 7_204_417_012
 
 
 @dataclass(frozen=True)
@@ -95,13 +92,13 @@ async def add_user(
         raise Invalid("The password is empty.")
     newcomer = _Newcomer(
         email=valid_email(email),
-        workspace=_display_name(workspace),
+        workspace=valid_workspace(workspace),
         role=role,
         password_hash=await passwords.hash_password(password) if password else None,
     )
 
     async def work(session: AsyncSession) -> Added:
-        await _lock(session)
+        await take_turn(session)
         added = await _add(session, accounts.settings, newcomer, by)
         link = None if newcomer.password_hash else links.link_path(links.add_link(session, added.user.id))
         return Added(added.user, added.workspace, added.role, link)
@@ -130,7 +127,7 @@ async def ensure_first_user(accounts: Accounts) -> User | None:
     )
 
     async def work(session: AsyncSession) -> User | None:
-        await _lock(session)
+        await take_turn(session)
         if (await session.scalars(sa.select(col(User.id)).limit(1))).first() is not None:
             return None
         return (await _add(session, settings, newcomer, "first start")).user
@@ -144,7 +141,7 @@ async def first_link_path(settings: Settings) -> str | None:
     accounts = Records(settings, database)
 
     async def work(session: AsyncSession) -> str | None:
-        await _lock(session)
+        await take_turn(session)
         if not await links.nobody_was_ever_in(session):
             return None
         query = sa.select(col(Membership.user_id)).where(col(Membership.role) == Role.ADMIN)
@@ -172,7 +169,7 @@ async def first_admin(accounts: Accounts) -> Actor | None:
     return Actor.of(*row) if row else None
 
 
-async def use_sign_in_link(accounts: Accounts, token: str) -> SignedIn:
+async def use_sign_in_link(accounts: Accounts, token: str, browser: str | None = None) -> SignedIn:
     """Signs in by a one-time link, which is used up by it.
 
     Raises:
@@ -181,7 +178,7 @@ async def use_sign_in_link(accounts: Accounts, token: str) -> SignedIn:
 
     async def work(session: AsyncSession) -> SignedIn:
         user = await links.use_link(session, token)
-        return await sessions.open_session(session, accounts.settings, user)
+        return await sessions.open_session(session, accounts.settings, user, browser)
 
     return await accounts.db.transact(work)
 
@@ -196,19 +193,45 @@ async def set_password(
         Unauthenticated: they have a password, did not say it right, and did not sign in within the last 15 minutes.
     """
     passwords.require_good(password)
-    async with accounts.db.read() as session:
-        old = (await session.get_one(User, actor.user_id)).password_hash
-    is_known = not old or await sessions.is_recent(accounts, cookie, _RECENT_SECONDS)
-    if not is_known and not await passwords.matches(old, current or ""):
-        raise Unauthenticated("The current password is wrong.")
+    if await asks_for_current(accounts, actor, cookie):
+        async with accounts.db.read() as session:
+            old = (await session.get_one(User, actor.user_id)).password_hash
+        if not await passwords.matches(old, current or ""):
+            raise Unauthenticated("The current password is wrong.")
     new = await passwords.hash_password(password)
 
     async def work(session: AsyncSession) -> None:
         await session.execute(sa.update(User).where(col(User.id) == actor.user_id).values(password_hash=new))
         await sessions.end_others(session, accounts.settings, actor.user_id, cookie)
         await links.end_links(session, actor.user_id)
+        audit.record(session, actor, "password.set")
 
     await accounts.db.transact(work)
+
+
+async def asks_for_current(accounts: Accounts, actor: Actor, cookie: str | None) -> bool:
+    """Whether a new password takes the current one: not where there is none, or within 15 minutes of signing in."""
+    async with accounts.db.read() as session:
+        has_one = (await session.get_one(User, actor.user_id)).password_hash is not None
+    return has_one and not await sessions.is_recent(accounts, cookie, _RECENT_SECONDS)
+
+
+async def rename(accounts: Accounts, actor: Actor, name: str) -> str:
+    """Gives the actor another name, in every workspace. The name as it is kept.
+
+    Raises:
+        Invalid: a name that will not do.
+    """
+    name = valid_name(name)
+
+    async def work(session: AsyncSession) -> None:
+        user = await session.get_one(User, actor.user_id)
+        if user.name != name:
+            audit.record(session, actor, "profile.name", name=name, before=user.name)
+            user.name = name
+
+    await accounts.db.transact(work)
+    return name
 
 
 async def workspaces_of(accounts: Accounts, user_id: UUID) -> list[Seat]:
@@ -221,23 +244,6 @@ async def workspaces_of(accounts: Accounts, user_id: UUID) -> list[Seat]:
     )
     async with accounts.db.read() as session:
         return [Seat(w.id, w.slug, w.name, role) for w, role in (await session.execute(query)).all()]
-
-
-def valid_email(email: str) -> str:
-    """The email as it is stored: lower case. Raises Invalid where it is none."""
-    email = email.strip().lower()
-    if not _EMAIL.fullmatch(email) or not email.isprintable():
-        raise Invalid(f"{email[:100]!r} is no email address.")
-    return email
-
-
-def slug_of(name: str) -> str:
-    """A workspace's name as it stands in addresses. Raises Invalid where no letter or digit is left."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG_LIMIT].rstrip("-")
-    if not slug:
-        raise Invalid("A workspace's name needs a letter (a to z) or a digit.")
-    return slug
 
 
 @dataclass(frozen=True)
@@ -266,6 +272,8 @@ async def _add(session: AsyncSession, settings: Settings, newcomer: _Newcomer, b
         await links.end_links(session, user.id)
     membership = await session.get(Membership, (user.id, workspace.id))
     if membership is None:
+        # Links that admins of other workspaces hold would open this one, too.
+        await links.end_links(session, user.id)
         role = newcomer.role or (Role.ADMIN if is_new else Role.MEMBER)
         membership = Membership(user_id=user.id, workspace_id=workspace.id, role=role)
         session.add(membership)
@@ -287,20 +295,6 @@ async def _workspace(session: AsyncSession, settings: Settings, name: str) -> tu
         amount = settings.initial_credits
         await ledger.post(session, workspace.id, amount, CreditReason.INITIAL, note="New workspace")
     return workspace, True
-
-
-def _display_name(name: str) -> str:
-    name = " ".join(name.split())
-    if not name.isprintable() or len(name) > _NAME_LIMIT:
-        raise Invalid(f"A workspace's name has at most {_NAME_LIMIT} characters that can be printed.")
-    slug_of(name)
-    return name
-
-
-async def _lock(session: AsyncSession) -> None:
-    # SQLite's write transaction is a lock already.
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 async def _is_empty(database: Database) -> bool:

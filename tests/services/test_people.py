@@ -350,15 +350,16 @@ class TestTokens:
     async def test_it_ends_when_revoked_by_its_owner(self, desk: Desk) -> None:
         token = await people.create_token(desk, EMAIL)
         actor = await people.resolve_token(desk, token)
-        await people.add_user(desk, "other@example.org", role=Role.ADMIN)
+        await people.add_user(desk, "other@example.org", role=Role.OPERATOR)
         stranger = await people.resolve_token(desk, await people.create_token(desk, "other@example.org"))
-        (mine,) = await tokens.tokens(desk, actor)
+        ((mine,), _) = await tokens.list_tokens(desk, actor)
+        assert (mine.email, mine.token.ending) == (EMAIL, token[-4:])
         with pytest.raises(NotFound):
-            await tokens.revoke_token(desk, stranger, mine.id)
-        await tokens.revoke_token(desk, actor, mine.id)
+            await tokens.revoke_token(desk, stranger, mine.token.id)
+        await tokens.revoke_token(desk, actor, mine.token.id)
         with pytest.raises(Unauthenticated):
             await people.resolve_token(desk, token)
-        assert await tokens.tokens(desk, actor) == []
+        assert await tokens.list_tokens(desk, actor) == ([], None)
 
     async def test_it_ends_with_its_time_and_with_the_membership(self, desk: Desk) -> None:
         short = await people.create_token(desk, EMAIL, lifetime=timedelta(seconds=-1))

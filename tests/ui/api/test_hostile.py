@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import defaultdict
 
 import pytest
 
@@ -241,7 +242,10 @@ async def test_nothing_makes_it_stumble(house: House, seed: int) -> None:
         return dice.choice(values)
 
     for path, method in [place for place in places if place[0] not in skipped] * 8:
-        address = path.format(job_id=dice.choice([job["id"], "x"]), name="n")
+        known = {"job_id": dice.choice([job["id"], "x"]), "name": "n"}
+        address = path.format_map(
+            defaultdict(lambda: dice.choice(["x", str(ada.actor.user_id), "%00"]), known)
+        )
         if "{job_id}" in path and dice.random() < 0.2:
             address = path.format(job_id="%00" if dice.random() < 0.5 else "%f0", name="%2e%00")
         names = ("status", "kind", "q", "owner", "sort", "limit", "cursor", "from_step", "w")
