@@ -24,7 +24,7 @@ from tasks.kinds import BUILT_IN
 from tasks.queue import TaskiqQueue
 from ui.api.app import install_api
 from ui.live import LiveBridge
-from ui.pages import audit, download, failures, job, jobs, login, new_job, workers
+from ui.pages import audit, download, failures, job, jobs, join, login, new_job, workers
 from ui.pages.not_found import not_found
 from ui.pages.settings import page as settings_page
 from ui.security import BrowserGuard
@@ -71,6 +71,7 @@ def create_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="Mulligan", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     _install_assets(app)
     login.install(app, web)
+    join.install(app, web)
     download.install(app, web)
     jobs.install(web)
     job.install(web)

@@ -13,7 +13,7 @@ from services.errors import Unauthenticated
 from services.ids import new_token, token_hash
 from services.models import SignInLink, User, WebSession, now
 
-_VALID_HOURS = 24
+VALID_HOURS = 24
 # A link of the first start has no date: it ends with the first session that anybody opens.
 _NO_DATE = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ _NO_DATE = datetime(9999, 1, 1, tzinfo=UTC)
 def add_link(session: AsyncSession, user_id: UUID, *, first_start: bool = False) -> str:
     """Makes a link's token in the caller's transaction. Valid once, for 24 hours, or as the first start's is."""
     token = new_token("link")
-    expires = _NO_DATE if first_start else now() + timedelta(hours=_VALID_HOURS)
+    expires = _NO_DATE if first_start else now() + timedelta(hours=VALID_HOURS)
     session.add(SignInLink(token_hash=token_hash(token), user_id=user_id, expires_at=expires))
     return token
 

@@ -17,6 +17,8 @@ from services.people import links
 from services.people.access import Accounts, Actor
 from services.vocabulary import Role
 
+LINK_HOURS = links.VALID_HOURS
+
 
 @dataclass(frozen=True)
 class Member:

@@ -11,6 +11,7 @@ from services import audit
 from services import credits as ledger
 from services.models import AuditEntry, CreditEntry
 from services.people import sessions
+from services.people.browsers import browser_name
 from services.people.people import workspaces_of
 from services.vocabulary import CreditReason, Role
 from ui.api.caller import SIGNED_IN, Caller, TheDesk
@@ -113,7 +114,8 @@ class AuditPage(BaseModel):
 async def login(desk: TheDesk, request: Request, response: Response, order: Login) -> Person:
     """Signs in; the answer sets the cookie of the web page."""
     address = request.client.host if request.client else "?"
-    signed_in = await sessions.sign_in(desk, order.email, order.password, address)
+    browser = browser_name(request.headers.get("user-agent"))
+    signed_in = await sessions.sign_in(desk, order.email, order.password, address, browser)
     set_session_cookie(response, signed_in, scheme=request.url.scheme, settings=desk.settings)
     seats = await workspaces_of(desk, signed_in.user.id)
     return Person(

@@ -24,8 +24,11 @@ from ui.api import (
     insights,
     jobs,
     kinds,
+    members,
     operations,
+    own,
     retries,
+    workspace,
 )
 from ui.api.caller import SIGNED_IN
 from ui.api.gate import ApiGate
@@ -43,6 +46,7 @@ Errors are problem+json (RFC 9457); programs look at `code`."""
 _SIGNED_IN_ROUTERS = (
     kinds.router, jobs.router, retries.router, batches.router, files.router, failures.router, figures.router,
     insights.router, operations.router, events.router,
+    members.router, own.router, workspace.router,
 )  # fmt: skip
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Problem, "description": "Refused; `code` says why."},

@@ -1,36 +1,17 @@
 """`/login` and `/logout`: plain pages and forms, so that signing in needs no script and shows at once."""
 
-import asyncio
 from html import escape
-from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from services.errors import Forbidden, MulliganError, Unauthenticated
+from services.errors import MulliganError, Unauthenticated
 from services.people import people
+from services.people.browsers import browser_name
 from services.people.sessions import SignedIn
+from ui.pages.door import SlowForm, UnreadableForm, door, read_form, require_own_form
 from ui.security import clear_session_cookie, is_same_origin, session_cookie, set_session_cookie
-from ui.theme import HEAD
 from ui.visit import Web, local_path
-
-_LARGEST_FORM = 10_000
-_MOST_FIELDS = 10
-_PATIENCE_SECONDS = 10.0
-
-
-class _UnreadableForm(MulliganError):
-    """This is not the form of this page. Sign in here."""
-
-    code = "unreadable_form"
-    status = 400
-
-
-class _SlowForm(MulliganError):
-    """The form did not arrive in time. Try again."""
-
-    code = "slow_form"
-    status = 408
 
 
 def install(app: FastAPI, web: Web) -> None:
@@ -49,12 +30,12 @@ def install(app: FastAPI, web: Web) -> None:
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> Response:
         try:
-            form = await _form(request)
-        except (_UnreadableForm, _SlowForm) as error:
+            form = await read_form(request)
+        except (UnreadableForm, SlowForm) as error:
             return _page("/", error=error)
         target, email, link = local_path(form.get("next")), form.get("email", ""), form.get("link")
         try:
-            _require_own_form(request, web)
+            require_own_form(request, web)
             signed_in = await _sign_in(web, request, form)
         except MulliganError as error:
             used_up = bool(link) and isinstance(error, Unauthenticated)
@@ -74,10 +55,11 @@ def install(app: FastAPI, web: Web) -> None:
 
 
 async def _sign_in(web: Web, request: Request, form: dict[str, str]) -> SignedIn:
+    browser = browser_name(request.headers.get("user-agent"))
     if link := form.get("link"):
-        return await people.use_sign_in_link(web.desk, link)
+        return await people.use_sign_in_link(web.desk, link, browser)
     address = request.client.host if request.client else "unknown"
-    return await people.sign_in(web.desk, form.get("email", ""), form.get("password", ""), address)
+    return await people.sign_in(web.desk, form.get("email", ""), form.get("password", ""), address, browser)
 
 
 async def _is_signed_in(web: Web, request: Request) -> bool:
@@ -88,51 +70,17 @@ async def _is_signed_in(web: Web, request: Request) -> bool:
     return True
 
 
-def _require_own_form(request: Request, web: Web) -> None:
-    # Another site's form would put a stranger's session under the person's fingers.
-    told = {"origin", "sec-fetch-site", "referer"} & set(request.headers)
-    if told and not is_same_origin(request.scope, web.desk.settings):
-        raise Forbidden("This form came from another site. Sign in here.")
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _LARGEST_FORM:
-                    return {}
-    except TimeoutError:
-        raise _SlowForm from None
-    try:
-        fields = parse_qsl(
-            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
-        )
-    except ValueError:
-        raise _UnreadableForm from None
-    return {name: value for name, value in fields if "\x00" not in value}
-
-
 def _page(
     target: str, *, email: str = "", link: str | None = None, error: MulliganError | None = None
 ) -> HTMLResponse:
-    alert = f'<p class="alert" role="alert">{escape(error.message)}</p>' if error else ""
     fields = _link_fields(link) if link else _password_fields(email)
     lead = "Press the button to come in. The link works once." if link else "Sign in to your job desk."
-    html = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Sign in · Mulligan</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="/assets/mulligan.svg">{HEAD}</head>
-<body><main class="door"><form class="card" method="post" action="/login">
-<h1 class="brand"><img src="/assets/mulligan.svg" alt="" width="28" height="28"> Mulligan</h1>
-<p class="lead">{lead}</p>{alert}
+    body = f"""<form method="post" action="/login">
 <input type="hidden" name="next" value="{escape(target)}">
 {fields}
 <button class="btn primary" type="submit">Sign in</button>
-</form></main></body></html>"""
-    status = error.status if error else 200
-    return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store"})
+</form>"""
+    return door("Sign in", lead, body, error=error)
 
 
 def _password_fields(email: str) -> str:
