@@ -97,9 +97,7 @@ class Housekeeping:
         if monotonic() >= self._counters_at:
             self._counters_at = monotonic() + _COUNTERS_SECONDS
             await job_counts.fold(self._desk.db)
-        if monotonic() >= self._retention_at and not await delete_expired(self._desk):
-            # As long as something is too old, some of it goes at every tick: a little of each workspace's at a time.
-            self._retention_at = monotonic() + _SWEEP_SECONDS
+        await self._delete_expired()
         if monotonic() >= self._sweep_at:
             self._sweep_at = monotonic() + _SWEEP_SECONDS
             await remove_leftovers(self._desk.db, self._work)
@@ -110,6 +108,11 @@ class Housekeeping:
             await self._desk.db.transact(folding.forget_hours)
             for tidy in self._tidiers:
                 await tidy(self._desk)
+
+    async def _delete_expired(self) -> None:
+        """As long as something was kept long enough, some of it goes at every tick: a little of each workspace's."""
+        if monotonic() >= self._retention_at and not await delete_expired(self._desk):
+            self._retention_at = monotonic() + _SWEEP_SECONDS
 
     @property
     def _kinds(self) -> list[str]:
