@@ -24,7 +24,7 @@ from tasks.kinds import BUILT_IN
 from tasks.queue import TaskiqQueue
 from ui.api.app import install_api
 from ui.live import LiveBridge
-from ui.pages import audit, download, failures, job, jobs, join, login, new_job, workers
+from ui.pages import audit, download, failures, insights, job, jobs, join, login, new_job, workers
 from ui.pages.not_found import not_found
 from ui.pages.settings import page as settings_page
 from ui.security import BrowserGuard
@@ -77,6 +77,7 @@ def create_app(desk: Desk) -> FastAPI:
     job.install(web)
     new_job.install(web)
     failures.install(web)
+    insights.install(web)
     audit.install(web)
     workers.install(web)
     settings_page.install(web)

@@ -67,6 +67,15 @@ class TestEveryPage:
         await require_no_sideways_scrolling(page)
         await require_accessible(page)
 
+    async def test_insights(self, visit: Open, submit: Submit, scheme: str, width: int) -> None:
+        submit("test.fails", "told of")
+        page = await visit("/insights?period=24h", scheme=scheme, width=width)
+        await expect(page.get_by_role("table", name="By kind")).to_be_visible()
+        await page.get_by_role("button", name="Table").click()
+        await expect(page.get_by_role("table", name="What runs came to")).to_be_visible()
+        await require_no_sideways_scrolling(page)
+        await require_accessible(page)
+
     async def test_new_job(self, visit: Open, scheme: str, width: int) -> None:
         page = await visit("/new?kind=video.process", scheme=scheme, width=width)
         await expect(page.get_by_role("button", name="Start job")).to_be_visible()

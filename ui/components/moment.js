@@ -23,6 +23,10 @@ const formats = {
     return /^(now|in )|\d{4}/.test(words) ? (words === "now" ? "just now" : words) : `${words} ago`;
   },
   datetime: (date) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(date),
+  // Days are counted in UTC, so they are named in it.
+  day: (date) => new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", timeZone: "UTC" }).format(date),
+  hour: (date) =>
+    new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "numeric", minute: "2-digit" }).format(date),
   time: (date) => {
     const isToday = date.toDateString() === new Date().toDateString();
     return isToday ? new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }).format(date) : formats.datetime(date);

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from nicegui.element import Element
 
-Mode = Literal["relative", "ago", "datetime", "time"]
+Mode = Literal["relative", "ago", "datetime", "time", "day", "hour"]
 
 
 class Moment(Element, component="moment.js"):
@@ -24,6 +24,11 @@ class Moment(Element, component="moment.js"):
         text = at.isoformat() if at else ""
         if self._props["at"] != text:
             self._props["at"] = text
+
+    def set_mode(self, mode: Mode) -> None:
+        """Sets how it is said, if that differs."""
+        if self._props["mode"] != mode:
+            self._props["mode"] = mode
 
     def _displayed_contents(self, *, only_visible: bool) -> list[Any]:  # noqa: ARG002 - NiceGUI's signature
         return [f"{self._props['prefix']}{self._props['at']}"]

@@ -37,6 +37,7 @@ _RENEW_EVERY = 3
 _PLACES = (
     ("Jobs", "view_list", "/", False),
     ("Failures", "bug_report", "/failures", False),
+    ("Insights", "insights", "/insights", False),
     ("Workers", "dns", "/workers", True),
     ("Audit log", "history", "/audit", True),
     ("Settings", "settings", "/settings", False),

@@ -29,7 +29,9 @@ async def test_a_waiting_job_says_why_and_a_kind_whether_it_can_run(house: House
     kind = (await ada.get("/api/kinds")).json()[0]
     assert (kind["needs"], kind["concurrency"], kind["available"]) == ([], None, False)
     assert kind["reason"] == "No worker is online"
-    assert (await ada.get("/api/kinds?address=https://example.org/a.iso")).json() == [], "none of these suits it"
+    assert (await ada.get("/api/kinds?address=https://example.org/a.iso")).json() == [], (
+        "none of these suits it"
+    )
     mona = await house.caller(Role.MEMBER)
     refused = await mona.post("/api/jobs", {"kind": "test.priced", "priority": "high"})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
