@@ -23,6 +23,7 @@ from services.tracing import flush_spans, set_up_tracing
 from tasks.kinds import BUILT_IN
 from tasks.queue import TaskiqQueue
 from ui.api.app import install_api
+from ui.job_views import JobViews
 from ui.live import LiveBridge
 from ui.pages import audit, download, failures, insights, job, jobs, join, login, new_job, workers
 from ui.pages.not_found import not_found
@@ -56,7 +57,7 @@ def make_desk(settings: Settings) -> Desk:
 
 def create_app(desk: Desk) -> FastAPI:
     """The web: pages, API, and what they share, on one ASGI application. Once per process, since NiceGUI is."""
-    web = Web(desk, LiveBridge(desk))
+    web = Web(desk, LiveBridge(desk), JobViews(desk))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -15,6 +15,7 @@ from services.jobs import jobs
 from services.people import people, sessions
 from services.people.access import Actor
 from services.people.people import Seat
+from ui.job_views import JobViews
 from ui.live import LiveBridge
 
 __all__ = ["Unauthenticated", "Visit", "Web", "enter", "enter_for_job", "local_path", "to_sign_in"]
@@ -26,6 +27,7 @@ class Web:
 
     desk: Desk
     live: LiveBridge
+    views: JobViews
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 
 from services.database.database import Database
 from services.people import people
@@ -68,6 +69,21 @@ class Stack:
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=log,
                 preexec_fn=die_with_parent(signal.SIGKILL),
             )  # fmt: skip
+
+    def stop(self, name: str) -> None:
+        """Ends a part orderly."""
+        process = self._processes.pop(name)
+        process.terminate()
+        process.wait(20)
+
+    def process(self, name: str) -> psutil.Process:
+        """A part, to be measured."""
+        return psutil.Process(self._processes[name].pid)
+
+    @property
+    def database_url(self) -> str:
+        """The database of every part."""
+        return load_settings(data_dir=self.folder / "data", secret_key=_SECRET).effective_database_url
 
     def mulligan(self, *words: str) -> str:
         """What a command prints."""

@@ -28,6 +28,7 @@ from tests.support.house import Caller, House, open_house
 from tests.support.policies import Downloads, five_kinds
 from tests.support.valkey import ValkeyServer
 from ui.cli import app
+from ui.job_views import JobViews
 from ui.live import LiveBridge
 from ui.pages.grid_address import GridAddress
 from ui.pages.jobs import JobsPage
@@ -87,7 +88,7 @@ class World:
             signed_in = await sessions.open_session(
                 session, desk.settings, await session.get_one(User, actor.user_id)
             )
-        web = Web(desk, LiveBridge(desk))
+        web = Web(desk, LiveBridge(desk), JobViews(desk))
         client = Client(page("/"))
         self.clients.append(client)
         with client:

@@ -26,6 +26,7 @@ from services.retry.retrying import Wish, plan_retry, retry
 from services.vocabulary import RetryMode, Role, Status
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.waiting import eventually
+from ui.job_views import JobViews
 from ui.live import LiveBridge
 from ui.pages import download, login
 from ui.pages import jobs as jobs_module
@@ -85,7 +86,7 @@ class House:
 @pytest.fixture
 async def house(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     monkeypatch.setattr(core, "loop", asyncio.get_running_loop())
-    house = House(Web(desk, LiveBridge(desk)), [])
+    house = House(Web(desk, LiveBridge(desk), JobViews(desk)), [])
     yield house
     for client in house.clients:
         client.delete()

@@ -3,9 +3,22 @@
 What a person typed only ever becomes `text` or the value of an attribute, which the browser shows and never parses.
 """
 
+from functools import cache, lru_cache
 from typing import Any
 
 from nicegui.element import Element
+
+
+@cache
+def _name(given: str) -> str:
+    """The attribute that a keyword stands for."""
+    return given.strip("_").replace("_", "-")
+
+
+@lru_cache(1_000)
+def _split(classes: str) -> list[str]:
+    """The classes one by one. Shared by all that have them: not to be changed."""
+    return classes.split()
 
 
 class Tag(Element):
@@ -20,9 +33,7 @@ class Tag(Element):
                 self._classes.extend(classes.split())
         if attributes:
             with self._props.suspend_updates():
-                self._props.update(
-                    {name.strip("_").replace("_", "-"): v for name, v in attributes.items() if v is not None}
-                )
+                self._props.update({_name(given): v for given, v in attributes.items() if v is not None})
 
     @property
     def text(self) -> str:
@@ -37,36 +48,35 @@ class Tag(Element):
 
     def dress(self, classes: str) -> None:
         """Sets the classes, all of them, if they are others."""
-        wanted = classes.split()
-        if list(self._classes) != wanted:
+        wanted = _split(classes)
+        if self._classes != wanted:
             with self._classes.suspend_updates():
                 self._classes[:] = wanted
             self.update()
 
     def put(self, **attributes: Any) -> None:
         """Sets attributes where they differ; None takes one away."""
-        changed = False
-        with self._props.suspend_updates():
-            for given, value in attributes.items():
-                name = given.strip("_").replace("_", "-")
-                if self._props.get(name) != value:
-                    changed = True
-                    if value is None:
-                        del self._props[name]
-                    else:
-                        self._props[name] = value
-        if changed:
-            self.update()
+        props = self._props
+        # Most differ in nothing, on a hundred pages many times a second.
+        others = [(name, v) for given, v in attributes.items() if props.get(name := _name(given)) != v]
+        if not others:
+            return
+        # As a plain dict: what observes these props only calls `update`, and that is done once, below.
+        for name, value in others:
+            if value is None:
+                dict.pop(props, name)
+            else:
+                dict.__setitem__(props, name, value)
+        self.update()
 
     def vary(self, name: str, value: str | None) -> None:
         """Sets a custom property of CSS, if it is another; None takes it away."""
         if self._style.get(name) == value:
             return
-        with self._style.suspend_updates():
-            if value is None:
-                self._style.pop(name, None)
-            else:
-                self._style[name] = value
+        if value is None:
+            dict.pop(self._style, name, None)
+        else:
+            dict.__setitem__(self._style, name, value)
         self.update()
 
     def toggle(self, class_: str, *, on: bool) -> None:

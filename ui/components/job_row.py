@@ -58,7 +58,7 @@ class JobRow:
 
     def show(self, view: JobView) -> None:
         """Makes the row say this."""
-        if view == self.view:
+        if view is self.view or view == self.view:
             return
         self.view = view
         label, css = badge_of(view)

@@ -113,6 +113,10 @@ class JobTable:
         """The rows in sight, in order."""
         return (row for row in self._rows if row.view is not None)
 
+    def by_id(self) -> dict[UUID, JobRow]:
+        """The rows in sight by the job that each shows."""
+        return {row.view.id: row for row in self._rows if row.view is not None}
+
     def row(self, job_id: UUID) -> JobRow | None:
         """The row that shows a job."""
         return next((row for row in self.rows() if row.view and row.view.id == job_id), None)

@@ -1,7 +1,7 @@
 """Many jobs at once, in the grid: what is selected, the question before, the banner meanwhile, the words at the end."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from nicegui import background_tasks
@@ -26,6 +26,8 @@ from ui.visit import Visit
 
 _MOST_CHOSEN = 1_000
 
+T = TypeVar("T")
+
 
 class Page(Protocol):
     """What this asks of the grid's page."""
@@ -47,6 +49,9 @@ class Page(Protocol):
 
     async def load(self) -> None:
         """Reads the view anew."""
+
+    async def read_shared(self, *what: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+        """What pages of the same scope read by one query."""
 
     async def do(self, action: Any, *, trouble: str | None = None) -> bool:
         """One way of handling what people do."""
@@ -185,7 +190,7 @@ class Bulk:
     async def read(self) -> None:
         """Which batches are under way now, and what came of those that were."""
         desk, actor = self._page.visit.desk, self._page.actor
-        active = await active_batches(desk, actor)
+        active = await self._page.read_shared("batches", load=lambda: active_batches(desk, actor))
         over = self._batches.keys() - {job.id for job in active}
         ended = await jobs.read_jobs(desk, actor, over) if over else []
         if self._page.ended:

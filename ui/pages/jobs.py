@@ -21,7 +21,7 @@ from services.people.access import Actor
 from services.vocabulary import Status
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.job_row import Action, JobRow
-from ui.components.job_view import JobView, job_view
+from ui.components.job_view import JobView
 from ui.components.toasts import Toasts
 from ui.pages.bulk import Bulk
 from ui.pages.grid_address import PAGE_SIZE, GridAddress
@@ -198,7 +198,8 @@ class JobsPage(OpenPage):
 
     def _show_page(self, page: Rows) -> None:
         self._page = page
-        self.parts.table.fill([self._view(job) for job in page.items])
+        rows = self.parts.table.by_id()
+        self.parts.table.fill([self._view(job, rows.get(job.id)) for job in page.items])
         self.parts.show_newer(0, more=False)
         self.parts.show_pager(page, self.address)
         self.parts.show_empty(self.address, empty=not page.items)
@@ -209,18 +210,13 @@ class JobsPage(OpenPage):
         """Where to say how something went."""
         return self.frame.toasts
 
-    def _view(self, job: Job) -> JobView:
-        row = self.parts.table.row(job.id)
+    def _view(self, job: Job, row: JobRow | None) -> JobView:
+        """How a job is to be shown in the row that shows it already, if any does."""
         if row and row.view:
             is_older = job.version < row.view.version  # a list may be older than what the row was told since
             if is_older or self.retrying.optimism.hides(job.id, job.version):
                 return row.view
-        return job_view(
-            job,
-            self.visit.desk.kinds.get(job.kind),
-            jobs.actions(self.visit.desk, self.actor, job),
-            self._waits.get(job.id),
-        )
+        return self.visit.web.views.of(self.actor, job, self._waits.get(job.id))
 
     def _is_looked_at(self) -> bool:
         return self._hovered or self._scrolled or self._is_asked or self.bulk.some
@@ -258,11 +254,12 @@ class JobsPage(OpenPage):
             return
         self.bulk.know(jobs)
         said = []
+        rows = self.parts.table.by_id()
         for job in jobs:
-            row = self.parts.table.row(job.id)
+            row = rows.get(job.id)
             if row is None or row.view is None or job.version < row.view.version:
                 continue
-            before, view = row.view.status, self._view(job)
+            before, view = row.view.status, self._view(job, row)
             row.show(view)
             if view.status is not before and not view.retrying:
                 said.append(f"{view.title}: {STATUS_LOOKS[view.status].label}")
@@ -283,7 +280,7 @@ class JobsPage(OpenPage):
             row.element.toggle("gone", on=True)
         else:
             row.element.toggle("gone", on=False)
-            row.show(self._view(job))
+            row.show(self._view(job, None))
 
     # --- what people do -----------------------------------------------------------------------------------------------
 
