@@ -156,6 +156,14 @@ class RunContext:
         self._stored = current
         return moved, lines
 
+    def tell_again(self, moved: Progress) -> None:
+        """Lets the feed be told once more of what is stored now, unless there is newer to tell.
+
+        Who began to look in between read what was stored before, and might hear of nothing else for long.
+        """
+        if moved == self._progress:
+            self._published = Progress(self.id, self.attempt, -1, None)
+
     def put_back(self, lines: list[LogLine]) -> None:
         """What could not be stored; also the progress is said again."""
         self.lines.extendleft(reversed(lines))

@@ -95,6 +95,8 @@ class Reporter:
         except BaseException:
             run.context.put_back(lines)
             raise
+        if moved:
+            run.context.tell_again(moved)
         self._outage.over()
 
     async def _write(self, notes: Sequence[Note]) -> Sequence[None]:

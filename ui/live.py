@@ -289,7 +289,13 @@ def _hand_over(
         new = _successor(old, pending)
         if new != old and new in found:
             view.replaced(old, found[new])
-    view.changed([found[job_id] for job_id in ids if job_id in found], ids - found.keys())
+    read = [found[job_id] for job_id in ids if job_id in found]
+    view.changed(read, ids - found.keys())
+    for job in read:
+        # The database hears of progress later than the feed.
+        change = pending.get(job.id)
+        if change and change.version == job.version and change.step and change.progress >= job.progress:
+            view.progressed(change)
 
 
 def _successor(job_id: UUID, pending: Mapping[UUID, Change]) -> UUID:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,6 +131,18 @@ class Stack:
         """A client in somebody's name."""
         token = self._with_records(lambda records: people.create_token(records, email))
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    def programs(self, word: str) -> list[str]:
+        """Command lines of what the worker has started, those with that word in them."""
+        found = []
+        for child in psutil.Process(self._processes["worker"].pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                found.append(" ".join(child.cmdline()))
+        return [line for line in found if word in line]
+
+    def on_disk(self, *folders: str) -> set[Path]:
+        """Files and folders below these of the data folder: `work`, `downloads`, `storage/artifacts`."""
+        return {path for folder in folders for path in (self.folder / "data" / folder).rglob("*")}
 
     def log(self) -> str:
         """What the parts have said last."""

@@ -22,7 +22,7 @@ async def test_an_address_goes_in_and_the_file_comes_out(
 ) -> None:
     slowly = Slowly(BODY, 300_000)
     page = await visit("/new?kind=file.download")
-    await page.get_by_label("Address").fill(file_server.on("/report.bin", slowly))
+    await page.get_by_label(re.compile("^Address")).fill(file_server.on("/report.bin", slowly))
     await page.get_by_role("button", name="Start job").click()
     await expect(page).to_have_url(re.compile(r"/jobs/[0-9a-f-]{36}"))
     await expect(page.get_by_role("heading", name="report.bin")).to_be_visible()
@@ -41,7 +41,7 @@ async def test_a_retry_swaps_the_row_in_place_and_the_old_page_goes_on_with_the_
 ) -> None:
     slowly = Slowly(BODY, 10_000_000, breaks_after=300_000)
     page = await visit("/new?kind=file.download")
-    await page.get_by_label("Address").fill(file_server.on("/swapped.bin", slowly))
+    await page.get_by_label(re.compile("^Address")).fill(file_server.on("/swapped.bin", slowly))
     await page.get_by_role("button", name="Start job").click()
     await expect(page.get_by_role("alert").filter(has_text="The connection was lost")).to_be_visible(
         timeout=30_000

@@ -20,7 +20,7 @@ async def test_a_video_is_fetched_once_and_run_again_from_completed(
     visit: Open, file_server: FileServer, tmp_path: Path
 ) -> None:
     page = await visit("/new?kind=video.download")
-    await page.get_by_label("Address").fill(f"{file_server.url}/holiday.mp4")
+    await page.get_by_label(re.compile("^Address")).fill(f"{file_server.url}/holiday.mp4")
     await page.get_by_role("radio", name="720p").check()
     await page.get_by_role("button", name="Start job").click()
     await expect(page).to_have_url(re.compile(r"/jobs/[0-9a-f-]{36}"))

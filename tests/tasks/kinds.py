@@ -91,6 +91,7 @@ async def clock(job: JobContext, args: Nothing) -> dict[str, int]:
 async def sleep(job: JobContext, args: Marks) -> dict[str, int]:
     """Begins, sleeps, ends."""
     mark(args, "began", job)
+    await job.progress(30, "asleep")
     await asyncio.sleep(args.seconds)
     mark(args, "ended", job)
     return {"attempt": job.attempt}

@@ -1,5 +1,6 @@
 """From doorbell to outcome, on both databases, with a worker in the test's loop."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -228,6 +229,23 @@ class TestWhatAJobSays:
         files = (await jobs.job_detail(bench.desk, bench.me, job.id)).artifacts
         assert [(f.name, f.size) for f in files] == [("file.bin", 1000), ("pass\ufffdwd.txt", 5)]
         assert not list((bench.folder / "work").glob("*")), "the folder of the run is removed"
+
+    async def test_the_feed_is_told_once_more_of_what_is_stored(self, bench: Bench, settings: Settings):
+        told: list[float] = []
+
+        async def listen() -> None:
+            async for batch in bench.desk.feed.follow("0-0"):
+                told.extend(change.progress for change in batch.changes)
+
+        listening = asyncio.create_task(listen())
+        async with a_worker(settings):
+            job = await bench.submit("sleep", seconds=60)
+            # At once, and when a page that was opened since reads the same.
+            await eventually(lambda: told.count(30) == 2, 10, expect="told twice")
+            assert (await bench.job(job.id)).progress == 30
+            await jobs.cancel(bench.desk, bench.me, job.id)
+            await bench.ended(job.id)
+        listening.cancel()
 
     async def test_secrets_are_not_kept_in_what_it_says(self, bench: Bench, settings: Settings):
         async with a_worker(settings):

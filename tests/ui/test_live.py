@@ -128,6 +128,21 @@ class TestTelling:
         assert not statements
         assert not page.seen
 
+    async def test_progress_that_comes_with_a_change_is_not_lost(
+        self, desk: Desk, bridge: LiveBridge, dana: Actor
+    ) -> None:
+        job = await a_job(desk, dana)
+        page = Witness(dana, {job.id: job.version - 1})
+        bridge.subscribe(page)
+        await desk.feed.publish(
+            [
+                Change(job.id, job.workspace_id, job.owner_id, job.status, job.version, percent, step)
+                for percent, step in ((0, None), (10, "Waiting"))
+            ]
+        )
+        await eventually(lambda: page.went_on == [10])
+        assert [seen.progress for seen in page.seen] == [0], "the database has not heard of it yet"
+
     async def test_another_workspace_is_told_nothing(
         self, desk: Desk, bridge: LiveBridge, dana: Actor
     ) -> None:
