@@ -98,6 +98,10 @@ class Statements:
     """`:rows` of (id, version). Tombstones of jobs that have ended."""
     fold: sa.TextClause
     """`:rows` of (id, attempt). Marks attempts as counted in the roll-ups."""
+    roll_outcomes: sa.TextClause
+    """`:rows` of a roll-up's columns. Adds counts to rows that are there, and makes those that are not."""
+    roll_durations: sa.TextClause
+    roll_recoveries: sa.TextClause
     forget: tuple[sa.TextClause, ...]
     """`:rows` of (id). Removes what buried jobs have said and kept."""
     charge: sa.TextClause
@@ -250,6 +254,19 @@ def statements(*, is_sqlite: bool) -> Statements:
         fold=_text(
             f"UPDATE attempt SET folded = TRUE FROM {pairs} WHERE attempt.job_id = v.id AND attempt.number = v.attempt"
         ),
+        roll_outcomes=_roll(
+            "outcome_rollup",
+            {"status": "text", "is_retry": "boolean"},
+            "runs",
+            "credits",
+            is_sqlite=is_sqlite,
+        ),
+        roll_durations=_roll(
+            "duration_rollup", {"measure": "text", "bucket": "integer"}, "runs", is_sqlite=is_sqlite
+        ),
+        roll_recoveries=_roll(
+            "recovery_rollup", {"fingerprint": "text", "status": "text"}, "runs", is_sqlite=is_sqlite
+        ),
         forget=(
             _text(f"DELETE FROM log_line WHERE job_id IN (SELECT v.id FROM {ids})"),
             _text(f"DELETE FROM step WHERE job_id IN (SELECT v.id FROM {ids})"),
@@ -280,6 +297,26 @@ def statements(*, is_sqlite: bool) -> Statements:
             f"""INSERT INTO batch_skip (batch_id, job_id, status, code, message)
             SELECT :batch, v.job_id, v.status, v.code, v.message FROM {skips}"""
         ).bindparams(sa.bindparam("batch", type_=sa.Uuid())),
+    )
+
+
+def _roll(table: str, own: dict[str, str], *counts: str, is_sqlite: bool) -> sa.TextClause:
+    keys = {
+        "workspace_id": "uuid",
+        "whose": "uuid",
+        "grain": "text",
+        "start": "timestamptz",
+        "kind": "text",
+    } | own
+    rows = rows_source(keys | dict.fromkeys(counts, "bigint"), is_sqlite=is_sqlite)
+    names = ", ".join((*keys, *counts))
+    # As SQLAlchemy writes a moment into SQLite.
+    start = "replace(substr(v.start, 1, 19), 'T', ' ') || '.000000'" if is_sqlite else "v.start"
+    values = ", ".join(start if name == "start" else f"v.{name}" for name in (*keys, *counts))
+    sums = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in counts)
+    return _text(
+        f"""INSERT INTO {table} ({names}) SELECT {values} FROM {rows} WHERE TRUE
+        ON CONFLICT ({", ".join(keys)}) DO UPDATE SET {sums}"""
     )
 
 

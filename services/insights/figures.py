@@ -20,7 +20,7 @@ from services.insights.folding import NOT_FOLDED
 from services.insights.histogram import percentile
 from services.insights.odds import Odds
 from services.insights.periods import Period, Spans, spans_of
-from services.insights.runs import Outcome, Run, Tally, ended_runs
+from services.insights.runs import Run, Tally, ended_runs
 from services.insights.tables import DurationRollup, Measure, OutcomeRollup, RecoveryRollup
 from services.models import Attempt, now
 from services.people.access import Actor
@@ -103,16 +103,39 @@ async def insights(
     """The figures of the period that ends now, or `at`; batches, which are jobs too, are left out unless asked for."""
     spans = spans_of(period, at or now())
     whose = actor.workspace_id if actor.sees_all_jobs else actor.user_id
+    sums = _Sums()
     async with desk.db.snapshot() as session:
-        tally = Tally()
-        await _read_folded(session, _Place(actor.workspace_id, whose, spans, kind), tally)
-        complete = await _add_not_folded(session, actor, spans, kind, tally)
-        errors = await _errors(session, actor, tally)
-    kinds = _by_kind(tally)
+        await _read_folded(session, _Place(actor.workspace_id, whose, spans, kind), sums)
+        complete = await _add_not_folded(session, actor, spans, kind, sums)
+        errors = await _errors(session, actor, sums)
     return Insights(
-        period, spans.since, spans.until, int(spans.length.total_seconds()), _figures(tally, None), kinds,
-        _bars(tally, spans), errors, complete,
+        period, spans.since, spans.until, int(spans.length.total_seconds()), _figures(sums, None), _by_kind(sums),
+        _bars(sums, spans), errors, complete,
     )  # fmt: skip
+
+
+class _Sums:
+    """What the figures are made of. The database adds up, so that it is little however much there was."""
+
+    def __init__(self) -> None:
+        self.ended: Counter[tuple[str, Status, bool]] = Counter()
+        """By kind, status, and whether it was a retry."""
+        self.credits: Counter[str] = Counter()
+        self.bars: Counter[tuple[datetime, Status]] = Counter()
+        """By the start of an hour or a day."""
+        self.took: Counter[tuple[str, Measure, int]] = Counter()
+        self.recoveries: Counter[tuple[str, str, Status]] = Counter()
+
+    def add(self, tally: Tally) -> None:
+        """Adds runs that stand in no roll-up."""
+        for outcome, count in tally.runs.items():
+            self.ended[outcome.kind, outcome.status, outcome.is_retry] += count
+            self.bars[outcome.start, outcome.status] += count
+            self.credits[outcome.kind] += tally.credits[outcome]
+        for (_, kind, measure, bucket), count in tally.durations.items():
+            self.took[kind, measure, bucket] += count
+        for (_, kind, fingerprint, status), count in tally.recoveries.items():
+            self.recoveries[kind, fingerprint, status] += count
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,67 +158,69 @@ class _Place:
         ]  # fmt: skip
 
 
-async def _read_folded(session: AsyncSession, place: _Place, tally: Tally) -> None:
-    for row in (await session.scalars(sa.select(OutcomeRollup).where(*place.of(OutcomeRollup)))).all():
-        outcome = Outcome(row.start, row.kind, row.status, row.is_retry)
-        tally.runs[outcome] += row.runs
-        tally.credits[outcome] += row.credits
-    # These are needed for the whole period alone: the database adds them up.
-    since, total = place.spans.since, sa.func.sum(DurationRollup.runs)
-    bars = col(DurationRollup.kind), col(DurationRollup.measure), col(DurationRollup.bucket)
-    durations = sa.select(*bars, total).where(*place.of(DurationRollup)).group_by(*bars)
-    for kind, measure, bucket, runs in await session.execute(durations):
-        tally.durations[since, kind, measure, bucket] += int(runs)
-    ends = col(RecoveryRollup.kind), col(RecoveryRollup.fingerprint), col(RecoveryRollup.status)
-    recoveries = (
-        sa.select(*ends, sa.func.sum(RecoveryRollup.runs)).where(*place.of(RecoveryRollup)).group_by(*ends)
-    )
-    for kind, fingerprint, status, runs in await session.execute(recoveries):
-        tally.recoveries[since, kind, fingerprint, status] += int(runs)
+async def _read_folded(session: AsyncSession, place: _Place, sums: _Sums) -> None:
+    rolled, took, recovered = OutcomeRollup, DurationRollup, RecoveryRollup
+    by_end = col(rolled.kind), col(rolled.status), col(rolled.is_retry)
+    ends = sa.select(*by_end, sa.func.sum(rolled.runs), sa.func.sum(rolled.credits)).where(*place.of(rolled))
+    for kind, status, is_retry, runs, spent in await session.execute(ends.group_by(*by_end)):
+        sums.ended[kind, status, is_retry] += int(runs)
+        sums.credits[kind] += int(spent)
+    for counter, table, columns in (
+        (sums.bars, rolled, (col(rolled.start), col(rolled.status))),
+        (sums.took, took, (col(took.kind), col(took.measure), col(took.bucket))),
+        (
+            sums.recoveries,
+            recovered,
+            (col(recovered.kind), col(recovered.fingerprint), col(recovered.status)),
+        ),
+    ):
+        query = sa.select(*columns, sa.func.sum(table.runs)).where(*place.of(table)).group_by(*columns)
+        for *key, runs in await session.execute(query):
+            counter[tuple(key)] += int(runs)
 
 
 async def _add_not_folded(
-    session: AsyncSession, actor: Actor, spans: Spans, kind: str | None, tally: Tally
+    session: AsyncSession, actor: Actor, spans: Spans, kind: str | None, sums: _Sums
 ) -> bool:
     """Adds the latest runs; False where there are more of them than can be added at once."""
     lately = [NOT_FOLDED, col(Attempt.finished_at) >= spans.since, col(Attempt.finished_at) < spans.until]
     query = ended_runs(*lately, *actor.scope()).order_by(col(Attempt.finished_at).desc())
     rows = (await session.execute(query.limit(_MOST_NOT_FOLDED + 1))).all()
+    tally = Tally()
     for run in (Run(*row) for row in rows[:_MOST_NOT_FOLDED]):
         if run.kind == kind or (kind is None and not run.kind.startswith(_SYSTEM)):
             tally.add(run, spans.grain)
+    sums.add(tally)
     return len(rows) <= _MOST_NOT_FOLDED
 
 
 # --- adding up --------------------------------------------------------------------------------------------------------
 
 
-def _by_kind(tally: Tally) -> dict[str, Figures]:
+def _by_kind(sums: _Sums) -> dict[str, Figures]:
     runs: Counter[str] = Counter()
-    for outcome, count in tally.runs.items():
-        runs[outcome.kind] += count
+    for (kind, _, _), count in sums.ended.items():
+        runs[kind] += count
     names = sorted(runs, key=lambda name: (-runs[name], name))
-    return {name: _figures(tally, name) for name in names}
+    return {name: _figures(sums, name) for name in names}
 
 
-def _figures(tally: Tally, kind: str | None) -> Figures:
+def _figures(sums: _Sums, only: str | None) -> Figures:
     ended, retried = Counter[Status](), Counter[Status]()
-    spent = 0
-    for outcome, count in tally.runs.items():
-        if kind in {None, outcome.kind}:
-            ended[outcome.status] += count
-            retried[outcome.status] += count if outcome.is_retry else 0
-            spent += tally.credits[outcome]
+    for (kind, status, is_retry), count in sums.ended.items():
+        if only in {None, kind}:
+            ended[status] += count
+            retried[status] += count if is_retry else 0
     took: dict[Measure, Counter[int]] = defaultdict(Counter)
-    for (_, name, measure, bucket), count in tally.durations.items():
-        if kind in {None, name}:
+    for (kind, measure, bucket), count in sums.took.items():
+        if only in {None, kind}:
             took[measure][bucket] += count
     return Figures(
         ended=_of_each(ended),
         waiting=_spread(took[Measure.WAITING]), running=_spread(took[Measure.RUNNING]),
         retries=Odds(retried[Status.COMPLETED], retried.total() - retried[Status.CANCELLED]),
         to_retry=_spread(took[Measure.TO_RETRY]), to_auto_retry=_spread(took[Measure.TO_AUTO_RETRY]),
-        credits=spent,
+        credits=sums.credits.total() if only is None else sums.credits[only],
     )  # fmt: skip
 
 
@@ -207,16 +232,16 @@ def _spread(took: Mapping[int, int]) -> Spread:
     return Spread(sum(took.values()), percentile(took, 0.5), percentile(took, 0.95))
 
 
-def _bars(tally: Tally, spans: Spans) -> list[Bar]:
+def _bars(sums: _Sums, spans: Spans) -> list[Bar]:
     ended: dict[datetime, Counter[Status]] = {start: Counter() for start in spans.starts}
-    for outcome, count in tally.runs.items():
-        ended[spans.of(outcome.start)][outcome.status] += count
+    for (start, status), count in sums.bars.items():
+        ended[spans.of(start)][status] += count
     return [Bar(start, _of_each(counts)) for start, counts in ended.items()]
 
 
-async def _errors(session: AsyncSession, actor: Actor, tally: Tally) -> list[RetriedError]:
+async def _errors(session: AsyncSession, actor: Actor, sums: _Sums) -> list[RetriedError]:
     odds: dict[tuple[str, str], Counter[Status]] = defaultdict(Counter)
-    for (_, kind, fingerprint, status), count in tally.recoveries.items():
+    for (kind, fingerprint, status), count in sums.recoveries.items():
         if status is not Status.CANCELLED:
             odds[kind, fingerprint][status] += count
     most = sorted(odds, key=lambda error: (-odds[error].total(), error))[:_MOST_ERRORS]

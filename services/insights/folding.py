@@ -5,24 +5,25 @@ are not folded yet are few, and are found by a small index; whoever reads figure
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import SQLModel, col
+from sqlmodel import col
 
 from services.database.database import db_now, rows_json
-from services.database.statements import statements
+from services.database.statements import Statements, statements
 from services.insights.runs import Run, Tally, ended_runs
 from services.insights.tables import DurationRollup, Grain, OutcomeRollup, RecoveryRollup
-from services.models import Attempt
+from services.models import Attempt, now
 
 # A chunk's transaction stays under some 50 ms.
-_CHUNK = 500
-_ROWS_A_STATEMENT = 500
-_HOURS_KEPT_SECONDS = 35 * 86_400
+_CHUNK = 250
+# The longest period that is told by hours, and a day.
+_HOURS_KEPT_SECONDS = 8 * 86_400
 
 NOT_FOLDED = col(Attempt.folded).is_(None)
 
@@ -53,19 +54,17 @@ async def forget_hours(session: AsyncSession) -> None:
 
 
 async def _mark(session: AsyncSession, runs: Sequence[Run]) -> None:
-    texts = statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
     rows = rows_json({"id": run.job_id, "attempt": run.number} for run in runs)
-    await session.execute(texts.fold, {"rows": rows})
+    await session.execute(_texts(session).fold, {"rows": rows})
+
+
+def _texts(session: AsyncSession) -> Statements:
+    return statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
 
 
 async def _add(session: AsyncSession, runs: Sequence[Run]) -> None:
-    tallies: dict[tuple[UUID, UUID, Grain], Tally] = {}
-    for run in runs:
-        for whose in (run.workspace_id, run.owner_id):
-            for grain in Grain:
-                tallies.setdefault((run.workspace_id, whose, grain), Tally()).add(run, grain)
     outcomes, durations, recoveries = [], [], []
-    for (workspace_id, whose, grain), tally in tallies.items():
+    for (workspace_id, whose, grain), tally in _tallies(runs).items():
         place = {"workspace_id": workspace_id, "whose": whose, "grain": grain}
         for outcome, count in tally.runs.items():
             outcomes.append(place | outcome._asdict() | {"runs": count, "credits": tally.credits[outcome]})
@@ -75,24 +74,25 @@ async def _add(session: AsyncSession, runs: Sequence[Run]) -> None:
         for (start, kind, fingerprint, status), count in tally.recoveries.items():
             what = {"start": start, "kind": kind, "fingerprint": fingerprint, "status": status}
             recoveries.append(place | what | {"runs": count})
-    await _upsert(session, OutcomeRollup, outcomes, "runs", "credits")
-    await _upsert(session, DurationRollup, durations, "runs")
-    await _upsert(session, RecoveryRollup, recoveries, "runs")
+    texts = _texts(session)
+    await _roll(session, texts.roll_outcomes, outcomes)
+    await _roll(session, texts.roll_durations, durations)
+    await _roll(session, texts.roll_recoveries, recoveries)
 
 
-async def _upsert(
-    session: AsyncSession, table: type[SQLModel], rows: list[dict[str, Any]], *counts: str
-) -> None:
-    """Adds the counts to rows that are there, and makes those that are not."""
-    if not rows:
-        return
-    keys = [name for name in rows[0] if name not in counts]
-    # In one order everywhere: two workers that wait for each other's rows would be a deadlock.
-    rows.sort(key=lambda row: [str(row[name]) for name in keys])
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    target = SQLModel.metadata.tables[str(table.__tablename__)]
-    statement = insert(target)
-    sums = {name: target.c[name] + statement.excluded[name] for name in counts}
-    statement = statement.on_conflict_do_update(index_elements=keys, set_=sums)
-    for start in range(0, len(rows), _ROWS_A_STATEMENT):
-        await session.execute(statement, rows[start : start + _ROWS_A_STATEMENT])
+def _tallies(runs: Sequence[Run]) -> dict[tuple[UUID, UUID, Grain], Tally]:
+    """The runs added up by workspace, whose they are, and grain; by hours only where these are still told."""
+    oldest = now() - timedelta(seconds=_HOURS_KEPT_SECONDS)
+    tallies: dict[tuple[UUID, UUID, Grain], Tally] = {}
+    for run in runs:
+        grains = Grain if run.finished_at > oldest else (Grain.DAY,)
+        for whose, grain in product((run.workspace_id, run.owner_id), grains):
+            tallies.setdefault((run.workspace_id, whose, grain), Tally()).add(run, grain)
+    return tallies
+
+
+async def _roll(session: AsyncSession, statement: sa.TextClause, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        # In one order everywhere: two workers that wait for each other's rows would be a deadlock.
+        rows.sort(key=lambda row: [str(value) for value in row.values()])
+        await session.execute(statement, {"rows": rows_json(rows)})

@@ -16,7 +16,7 @@ class Grain(StrEnum):
     """How long a span one row counts; it begins at a full hour or at midnight, UTC."""
 
     HOUR = "hour"
-    """Kept for some weeks only: longer periods are told by days."""
+    """Kept for some days only: longer periods are told by days."""
     DAY = "day"
 
 
@@ -31,6 +31,10 @@ class Measure(StrEnum):
     """From a failure to the start of the retry that a person or a batch asked for: until it was queued."""
     TO_AUTO_RETRY = "to_auto_retry"
     """The same of a retry that happened by itself."""
+
+
+# Read by ranges of the whole key: SQLite then keeps the rows in its order.
+_BY_KEY = {"sqlite_with_rowid": False}
 
 
 class OutcomeRollup(SQLModel, table=True):
@@ -49,6 +53,8 @@ class OutcomeRollup(SQLModel, table=True):
     runs: int = Field(sa_type=sa.BigInteger)
     credits: int = Field(sa_type=sa.BigInteger)
 
+    __table_args__ = _BY_KEY
+
 
 class DurationRollup(SQLModel, table=True):
     """How many runs of a kind took about so long: one bar of a histogram with a logarithmic scale."""
@@ -64,6 +70,8 @@ class DurationRollup(SQLModel, table=True):
     bucket: int = Field(primary_key=True)
     """As `services/insights/histogram.py` numbers them."""
     runs: int = Field(sa_type=sa.BigInteger)
+
+    __table_args__ = _BY_KEY
 
 
 class RecoveryRollup(SQLModel, table=True):
@@ -82,4 +90,5 @@ class RecoveryRollup(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_recovery_rollup_fingerprint", "workspace_id", "whose", "fingerprint", "grain"),
+        _BY_KEY,
     )

@@ -1,7 +1,7 @@
 """The figures of a period against a history that is known to the second."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from services.insights.histogram import PRECISION, bucket_of, percentile
 from services.insights.odds import Odds
 from services.insights.periods import Period, spans_of
 from services.jobs.job_list import JobQuery, list_jobs
-from services.models import Attempt, Job
+from services.models import Attempt, Job, now
 from services.people.access import Actor
 from services.vocabulary import Role, Status, Trigger
 from tests.support.desks import a_person, open_desk
 from tests.support.history import Past, fold_all, job_with_past, remember
 
-AT = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+# Yesterday: what is told by hours must not be too old for it.
+AT = (now() - timedelta(days=1)).replace(hour=15, minute=40)
 ENCODE, FETCH = "test.encode", "test.fetch"
 BUSY, FULL = "b" * 16, "f" * 16
 
@@ -116,7 +117,7 @@ async def test_the_bars_are_the_spans_of_the_period(desk: Desk) -> None:
             assert figures.bars[0].start == figures.since
             assert figures.since <= AT < figures.until
         await fold_all(desk)
-    assert spans_of(Period.WEEK, AT).starts[-1] == datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert spans_of(Period.WEEK, AT).starts[-1] == AT.replace(hour=12, minute=0, second=0, microsecond=0)
 
 
 async def test_a_member_sees_what_became_of_their_own_jobs(desk: Desk) -> None:
@@ -142,10 +143,12 @@ async def test_the_jobs_behind_a_figure_are_found(desk: Desk) -> None:
     async def count(q: str) -> int:
         return (await list_jobs(desk, dana, JobQuery(q=q))).total
 
-    assert await count("ended:2026-11-22") == 3
-    assert await count("status:completed ended:2026-11-22T12:00Z..2026-11-22T14:00") == 2
-    assert await count("ended:2026-11-22T13..2026-11-23") == 0
-    assert await count("ended:2026-10-13") == 1
+    today, tomorrow = f"{AT:%Y-%m-%d}", f"{AT + timedelta(days=1):%Y-%m-%d}"
+    assert await count(f"ended:{today}") == 3
+    assert await count(f"status:completed ended:{today}T12:00Z..{today}T14:00") == 2
+    assert await count(f"ended:{today}T13..{tomorrow}") == 0
+    assert await count(f"ended:{AT - timedelta(days=40):%Y-%m-%d}") == 1
+    assert await count("ended:<3d") == 3
     assert await count(f"after:{BUSY}") == 1
     assert await count(f"after:{FULL}") == 0
 

@@ -28,6 +28,7 @@ def upgrade() -> None:
             *(sa.Column(name, type_, nullable=False) for name, type_ in keys),
             *(sa.Column(name, sa.BigInteger(), nullable=False) for name in counts),
             sa.PrimaryKeyConstraint(*(name for name, _ in keys), name=op.f(f"pk_{table}")),
+            sqlite_with_rowid=False,
         )
     columns = ["workspace_id", "whose", "fingerprint", "grain"]
     op.create_index("ix_recovery_rollup_fingerprint", "recovery_rollup", columns)
