@@ -112,3 +112,13 @@ class File(BaseModel):
 @job_kind("test.file", title="File", args=File, upload_field="upload_id", timeout=30)
 async def file(job: JobContext, args: File) -> None:
     """Ends at once."""
+
+
+@job_kind("test.writes", title="Writes", args=Flag, timeout=30)
+async def writes(job: JobContext, args: Flag) -> dict[str, object]:
+    """Leaves a text that is longer than what a page shows of it, and one that is empty."""
+    await job.save_artifact(
+        "notes.txt", b"<b>first line</b>\n" + "\N{EURO SIGN}".encode() * 10_000, "text/plain"
+    )
+    await job.save_artifact("empty.json", b"", "application/json")
+    return {"lines": 2, "nested": {"deep": [1, 2]}}

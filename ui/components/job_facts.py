@@ -7,6 +7,7 @@ from services.kinds import JobKind
 from services.models import Job, LogLine
 from services.vocabulary import FailureType, Priority
 from ui.components import wording
+from ui.components.copy_button import copy_button
 from ui.components.element import Tag
 from ui.components.job_view import NOTHING, retries
 from ui.components.moment import Moment
@@ -17,7 +18,10 @@ def draw_details(detail: JobDetail, kind: JobKind | None, link: Callable[[str], 
     job = detail.job
     cost = sum(attempt.cost for attempt in detail.attempts if not attempt.void)
     with Tag("dl", classes="facts"):
-        _fact("Job", str(job.id), mono=True)
+        Tag("dt", "Job")
+        with Tag("dd", classes="mono with-copy"):
+            Tag("span", str(job.id))
+            copy_button(str(job.id), "the job's id")
         _draw_lineage(detail, link)
         _fact("Kind", job.kind, mono=True)
         _fact("Owner", detail.owner.name)

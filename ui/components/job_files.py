@@ -1,10 +1,11 @@
 """The output of a job: a preview of what a browser can show, and each file with a way to have it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from services.models import Artifact
+from services.storage.previews import is_text
 from ui.components import wording
 from ui.components.element import Tag
 
@@ -28,7 +29,11 @@ class FileLinks:
         return f"{self.job}/artifacts/{quote(name, safe='')}?w={quote(self.workspace)}{how}"
 
 
-def draw_files(files: Sequence[Artifact], links: FileLinks) -> None:
+ReadText = Callable[[str], Awaitable[tuple[str, bool] | None]]
+"""The beginning of the file of that name, and whether that is all; None where it cannot be read."""
+
+
+def draw_files(files: Sequence[Artifact], links: FileLinks, read: ReadText) -> None:
     """The preview, and the list."""
     _preview(files, links)
     with Tag("ul", classes="files"):
@@ -45,6 +50,8 @@ def draw_files(files: Sequence[Artifact], links: FileLinks) -> None:
                     "a", "Download", "btn small download", href=links.file(artifact.name), data_icon="download",
                     download=artifact.name, aria_label=f"Download {artifact.name}",
                 )  # fmt: skip
+                if is_text(artifact):
+                    _Glance(artifact.name, read)
 
 
 def _preview(files: Sequence[Artifact], links: FileLinks) -> None:
@@ -63,6 +70,38 @@ def _preview(files: Sequence[Artifact], links: FileLinks) -> None:
                 "video" if is_video else "audio", src=links.file(media.name, stream=True), controls=True,
                 preload="metadata", poster=poster, aria_label=f"Preview of {media.name}",
             )  # fmt: skip
+
+
+class _Glance:
+    """The beginning of a text, read when somebody first wants to see it."""
+
+    def __init__(self, name: str, read: ReadText) -> None:
+        self._name = name
+        self._read = read
+        self._text: Tag | None = None
+        with Tag("details", classes="glance") as self._details:
+            Tag("summary", "Show the beginning")
+        self._details.on("toggle", self._show, js_handler="(e) => { if (e.target.open) emit(); }")
+
+    async def _show(self) -> None:
+        if self._text is not None:
+            return
+        with self._details:
+            self._text = Tag(
+                "pre", "Reading\N{HORIZONTAL ELLIPSIS}", "code", tabindex="0",
+                aria_label=f"The beginning of {self._name}",
+            )  # fmt: skip
+        found = await self._read(self._name)
+        if found is None:
+            self._text.delete()
+            self._text = None
+            self._details.put(open=None)
+            return
+        text, whole = found
+        self._text.say(text or "This file is empty.")
+        if not whole:
+            with self._details:
+                Tag("p", "There is more: download it to see all.", "muted")
 
 
 def _icon(artifact: Artifact) -> str:

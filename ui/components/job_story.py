@@ -7,6 +7,7 @@ from datetime import datetime
 from services.models import Attempt, Step
 from services.vocabulary import TERMINAL, Status, StepStatus, Trigger
 from ui.components import wording
+from ui.components.copy_button import copies_block
 from ui.components.element import Tag
 from ui.components.moment import Moment
 from ui.components.plan_view import draw_changes
@@ -19,11 +20,6 @@ _TRIGGERS = {
     Trigger.BATCH: "Batch retry",
     Trigger.RESCUE: "Rescue",
 }
-_COPY = """(event) => {
-  const button = event.currentTarget;
-  const text = document.getElementById("BLOCK").textContent;
-  navigator.clipboard.writeText(text).then(() => (button.textContent = "Copied"));
-}"""
 _RETRIED = {
     Trigger.MANUAL: "Retried",
     Trigger.AUTO: "Retried by itself",
@@ -121,11 +117,7 @@ def _traceback(text: str) -> None:
         Tag("summary", "Traceback")
         with Tag("div", style="position:relative"):
             block = Tag("pre", text, "code", tabindex="0", aria_label="Traceback")
-            copy = Tag(
-                "button", "Copy", "btn small", type="button", data_icon="content_copy",
-                style="position:absolute;right:8px;top:14px;background:var(--surface)",
-            )  # fmt: skip
-            copy.on("click", js_handler=_COPY.replace("BLOCK", block.html_id))
+            copies_block(block, style="position:absolute;right:8px;top:14px;background:var(--surface)")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def tree(value: Any, depth: int = 0) -> None:
 
 def _line(name: str, value: Any, depth: int) -> None:
     with Tag("div"):
-        Tag("span", name, "key")
+        Tag("span", name, "named")
         if isinstance(value, (dict, list)) and value:
             with Tag("div", classes="nest"):
                 tree(value, depth + 1)

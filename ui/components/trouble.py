@@ -3,6 +3,7 @@
 from services.models import Job
 from services.operations.waiting import awaited
 from services.vocabulary import Status
+from ui.components.copy_button import copy_button
 from ui.components.element import Tag
 from ui.components.moment import Moment
 
@@ -22,6 +23,8 @@ def draw_trouble(job: Job) -> None:
                 Tag("span", f"as soon as {awaited(job.waits_for)} is back")
             elif job.due_at:
                 Moment(job.due_at, "datetime")
-        Tag("div", job.error, "err")
+        with Tag("div", classes="with-copy"):
+            Tag("div", job.error, "err")
+            copy_button(job.error or "", "the error")
         if job.advice:
             Tag("p", job.advice, "advice")

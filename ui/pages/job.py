@@ -17,8 +17,10 @@ from services.models import Job
 from services.operations.waiting import Waiting, waiting_reasons
 from services.people.access import Actor
 from services.redaction import redact_args
+from services.storage.previews import text_preview
 from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
 from ui.components.confirm_dialog import ConfirmDialog, Question
+from ui.components.copy_button import copy_json
 from ui.components.element import Tag
 from ui.components.job_facts import Log, draw_details
 from ui.components.job_files import FileLinks, draw_files
@@ -118,17 +120,21 @@ class JobPage(OpenPage):
         files = detail.artifacts
         key = tuple((a.name, a.attempt) for a in files)
         slug = self.actor.workspace_slug
-        self._files.show(key, lambda: draw_files(files, self._file_links(slug)), visible=bool(files))
+        self._files.show(
+            key, lambda: draw_files(files, self._file_links(slug), self._read_text), visible=bool(files)
+        )
         runs = detail.attempts
         self._attempts.show(
             tuple((a.number, a.status, a.worker, a.error) for a in runs), lambda: draw_attempts(runs)
         )
         args = redact_args(kind, job.args)
-        self._args.show(str(args), lambda: _draw_tree(args), visible=bool(args))
+        self._args.show(str(args), lambda: _draw_tree(args, "the arguments"), visible=bool(args))
         result = redact_args(None, job.result or {})
         drawn = result_view(job.kind, result)
         self._outcome.show(str(result), drawn or (lambda: None), visible=drawn is not None)
-        self._result.show(str(result), lambda: _draw_tree(result), visible=bool(result) and drawn is None)
+        self._result.show(
+            str(result), lambda: _draw_tree(result, "the result"), visible=bool(result) and drawn is None
+        )
         copies = tuple(copy.id for copy in detail.copies)
         self._details.show((job.id, job.version, copies), lambda: draw_details(detail, kind, self.visit.link))
         events = timeline(job.created_at, detail.owner.name, runs)
@@ -158,6 +164,16 @@ class JobPage(OpenPage):
         if self.actor.may_change and self.visit.desk.kinds.get(_PROCESS):
             process = f"{self.visit.link('/new', kind=_PROCESS)}&artifact={self._id}/"
         return FileLinks(f"/api/jobs/{self._id}", workspace, process)
+
+    async def _read_text(self, name: str) -> tuple[str, bool] | None:
+        """The beginning of a file; None where it cannot be read, which a toast says."""
+        read: list[tuple[str, bool]] = []
+
+        async def work(actor: Actor) -> None:
+            read.append(await text_preview(self.visit.desk, actor, self._id, name))
+
+        await self.do(work, trouble=f"{name} cannot be shown.")
+        return read[0] if read else None
 
     # --- live ---------------------------------------------------------------------------------------------------------
 
@@ -338,6 +354,7 @@ def _draw_waiting(waits: str) -> None:
     Tag("p", waits, "waits", data_icon="hourglass_empty")
 
 
-def _draw_tree(value: object) -> None:
+def _draw_tree(value: object, what: str) -> None:
+    copy_json(value, what)
     with Tag("div", classes="tree"):
         tree(value)

@@ -17,6 +17,25 @@
     document.cookie = `mulligan_theme=${next}; path=/; max-age=31536000; samesite=lax`;
     apply();
   };
+  // The clipboard's own interface is there only in a secure context; a desk in a local network may be plain HTTP.
+  window.mulliganCopy = async (button, text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch (error) {
+      const area = document.createElement("textarea");
+      area.value = text;
+      area.style.cssText = "position:fixed;opacity:0";
+      (button.closest("[role=dialog]") || document.body).append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 2000);
+    const voice = document.querySelector("[role=status].sr-only");
+    if (voice) voice.textContent = "Copied";
+  };
   // The grid puts its views into the history without loading; going back loads what the address says.
   window.addEventListener("popstate", () => {
     if (!location.hash) location.reload();
