@@ -79,9 +79,8 @@ async def make(desk: Desk, actor: Actor, wanted: Wanted, *, for_workspace: bool 
 
     async def work(session: AsyncSession) -> Channel:
         await _require_room(session, channel)
-        added = Channel(
-            **channel.model_dump(include={"id", "workspace_id", "owner_id", "events"}), **_new(values)
-        )
+        kept = channel.model_dump(include={"id", "workspace_id", "owner_id", "events"})
+        added = Channel(**{**kept, **values})
         session.add(added)
         _record(session, actor, "channel.make", added)
         return added
@@ -185,10 +184,6 @@ def _values(desk: Desk, channel: Channel, wanted: Wanted) -> dict[str, Any]:
     if wanted.is_on is not None:
         values["is_on"] = wanted.is_on
     return values
-
-
-def _new(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != "events"}
 
 
 def _name(name: str) -> str:

@@ -16,6 +16,7 @@ from services.desk import Desk
 from ui.api import (
     account,
     batches,
+    channels,
     events,
     failures,
     figures,
@@ -45,7 +46,7 @@ Errors are problem+json (RFC 9457); programs look at `code`."""
 
 _SIGNED_IN_ROUTERS = (
     kinds.router, jobs.router, retries.router, batches.router, files.router, failures.router, figures.router,
-    insights.router, operations.router, events.router,
+    insights.router, operations.router, channels.router, events.router,
     members.router, own.router, workspace.router,
 )  # fmt: skip
 _PROBLEM: dict[int | str, dict[str, Any]] = {
