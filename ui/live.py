@@ -29,6 +29,7 @@ REREAD_SECONDS_WHEN_CUT_OFF = 10.0
 _RESTART_SECONDS = 1.0
 
 T = TypeVar("T")
+Listener = Callable[[Mapping[UUID, Change]], None]
 Scope = tuple[UUID, UUID | None]
 """A workspace, and the one owner whose jobs are seen where not all of them are."""
 
@@ -80,6 +81,7 @@ class LiveBridge:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._subscriptions: dict[int, _Subscription] = {}
+        self._listeners: list[Listener] = []
         self._pending: dict[UUID, Change] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -109,6 +111,11 @@ class LiveBridge:
         subscription = self._subscriptions.pop(id(view), None)
         if subscription and subscription.task:
             subscription.task.cancel()
+
+    def hear(self, listener: Listener) -> Callable[[], None]:
+        """Has all that the feed says told to `listener`, gathered; the answer, called once, ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     @property
     def views(self) -> int:
@@ -182,6 +189,8 @@ class LiveBridge:
                 _quietly(partial(_hand_over, view, ids, found, pending))
         for view in concerned:
             _quietly(view.stirred)
+        for listener in list(self._listeners):
+            _quietly(partial(listener, pending))
 
     async def _read(
         self, views: Iterable[LiveView], wanted: Mapping[int, set[UUID]]

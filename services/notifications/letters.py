@@ -54,6 +54,13 @@ async def letter_of(
     return _one(settings, message.event, job, ended, workspace)
 
 
+def short_letter(event: NoticeEvent, job: Job, ended: Attempt) -> Letter:
+    """The same in two lines, for a browser's own notification."""
+    head, tone = _HEADS[event]
+    lines = _batch(job, ended)[0] if event is NoticeEvent.BATCH_FINISHED else [plain(ended.error or job.kind)]
+    return Letter(f"{head}: {plain(job.title)}", lines[0] if lines else "", tone)
+
+
 def trial_letter(channel: str, workspace: str) -> Letter:
     """What a channel is tried with."""
     return Letter(

@@ -1,6 +1,7 @@
 """Notices, read: what happened to which jobs. Whoever reads takes them away, in the transaction that answers them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -30,34 +31,39 @@ async def take(session: AsyncSession, kinds: KindRegistry) -> list[News]:
     return [*await _of_jobs(session, kinds), *await _of_workers(session)]
 
 
-async def _of_jobs(session: AsyncSession, kinds: KindRegistry) -> list[News]:
-    query = sa.select(Notice).order_by(col(Notice.job_id), col(Notice.attempt)).limit(_TOGETHER)
-    notices = (await session.scalars(query.with_for_update(skip_locked=True))).all()
-    if not notices:
-        return []
-    for notice in notices:
-        await session.delete(notice)
-    ids = [notice.job_id for notice in notices]
+async def of_attempts(
+    session: AsyncSession, keys: Sequence[tuple[UUID, int]], kinds: KindRegistry
+) -> list[News]:
+    """What the ends of these attempts are to people; nothing of those that are no news."""
+    ids = [job_id for job_id, _ in keys]
     shown = sa.select(Job).where(col(Job.id).in_(ids), col(Job.deleted_at).is_(None))
     jobs = {job.id: job for job in (await session.scalars(shown)).all()}
     attempts: dict[UUID, dict[int, Attempt]] = defaultdict(dict)
     for attempt in (await session.scalars(sa.select(Attempt).where(col(Attempt.job_id).in_(ids)))).all():
         attempts[attempt.job_id][attempt.number] = attempt
-    found = (_one(n, jobs.get(n.job_id), attempts[n.job_id], kinds) for n in notices)
+    found = (_one(number, jobs.get(job_id), attempts[job_id], kinds) for job_id, number in keys)
     return [news for news in found if news]
 
 
-def _one(notice: Notice, job: Job | None, attempts: dict[int, Attempt], kinds: KindRegistry) -> News | None:
-    """What a notice is; None where it is no news: the job is gone, or goes on by itself."""
-    ended, following = attempts.get(notice.attempt), attempts.get(notice.attempt + 1)
+async def _of_jobs(session: AsyncSession, kinds: KindRegistry) -> list[News]:
+    query = sa.select(Notice).order_by(col(Notice.job_id), col(Notice.attempt)).limit(_TOGETHER)
+    notices = (await session.scalars(query.with_for_update(skip_locked=True))).all()
+    for notice in notices:
+        await session.delete(notice)
+    return await of_attempts(session, [(n.job_id, n.attempt) for n in notices], kinds) if notices else []
+
+
+def _one(number: int, job: Job | None, attempts: dict[int, Attempt], kinds: KindRegistry) -> News | None:
+    """What the end of an attempt is; None where it is no news: the job is gone, or goes on by itself."""
+    ended, following = attempts.get(number), attempts.get(number + 1)
     if job is None or ended is None or (following and following.trigger is Trigger.AUTO):
         return None
     kind = kinds.get(job.kind)
-    asked = asked_for([(n, attempt.trigger) for n, attempt in attempts.items()], notice.attempt)
+    asked = asked_for([(n, attempt.trigger) for n, attempt in attempts.items()], number)
     events = events_of(job, ended, asked, kind.policy if kind else None)
     if not events:
         return None
-    return News(events, job.workspace_id, job.owner_id, job.kind, ended.fingerprint, job.id, notice.attempt)
+    return News(events, job.workspace_id, job.owner_id, job.kind, ended.fingerprint, job.id, number)
 
 
 async def _of_workers(session: AsyncSession) -> list[News]:

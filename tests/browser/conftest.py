@@ -69,6 +69,7 @@ async def visit(browser: Browser, stack: Stack, _doors: dict[str, Any]) -> Async
         scheme: Any = "light",
         width: int = 1360,
         height: int = 900,
+        prepare: str | None = None,
     ) -> Page:
         if who and who not in _doors:
             _doors[who] = await _sign_in(browser, stack, who)
@@ -78,6 +79,8 @@ async def visit(browser: Browser, stack: Stack, _doors: dict[str, Any]) -> Async
         )  # fmt: skip
         context.set_default_timeout(_PATIENCE_MS)
         contexts.append(context)
+        if prepare:
+            await context.add_init_script(prepare)
         page = await context.new_page()
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.on("request", lambda r: trouble.append(r.url) if not _is_ours(r.url, stack) else None)

@@ -18,10 +18,12 @@ from services.models import Job
 from services.operations import workers
 from services.people import people
 from services.people.access import Actor
+from ui.components.browser_notices import are_wanted
 from ui.components.element import Tag
 from ui.components.frame import Frame, FrameView, Place
 from ui.components.shortcuts import DIALOGS, JOB, JOBS, KeyGroup, ShortcutsDialog
 from ui.live import scope_of
+from ui.pages.browser_news import BrowserNews
 from ui.pages.password import PasswordDialog
 from ui.visit import Visit
 
@@ -64,6 +66,7 @@ class OpenPage:
         self.frame = Frame(_frame_view(visit, place), self._ask_password)
         self._password: PasswordDialog | None = None
         self._shortcuts: ShortcutsDialog | None = None
+        self._browser_news: BrowserNews | None = None
         self._going_until = 0.0
         ui.keyboard(self._on_way_key, repeating=False, ignore=["input", "select", "textarea"])
         self.frame.connected(live=visit.web.live.live)
@@ -74,6 +77,8 @@ class OpenPage:
         """Takes its place on the bridge, for as long as the browser has the page."""
         self.follow()
         self.client.on_delete(lambda: self.visit.web.live.unsubscribe(self))
+        self.client.on_delete(lambda: self.tell_browser(on=False))
+        self.tell_browser(on=are_wanted(self.client.request.cookies))
         # Whatever happened between reading and subscribing, or while the connection was down, is read now.
         self.client.on_connect(self._on_connect)
         ui.timer(_FIGURES_SECONDS, self._tick)
@@ -82,6 +87,14 @@ class OpenPage:
         """Is told of changes from now on; not where the page has ended or its browser has gone."""
         if not self.ended and not self.client.is_deleted:
             self.visit.web.live.subscribe(self)
+
+    def tell_browser(self, *, on: bool) -> None:
+        """Whether this page tells its person by the browser's own notifications, while it is out of sight."""
+        if on and self._browser_news is None:
+            self._browser_news = BrowserNews(self)
+        elif not on and self._browser_news is not None:
+            self._browser_news.stop()
+            self._browser_news = None
 
     @property
     def ended(self) -> bool:

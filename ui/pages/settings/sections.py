@@ -10,6 +10,7 @@ the end of a right while the page is open, and the words of errors come with it.
 
 from services.people.access import Actor
 from ui.pages.settings.credits import CreditsSection
+from ui.pages.settings.notifications import NotificationsSection
 from ui.pages.settings.retries import RetriesSection
 from ui.pages.settings.section import SettingsSection, everybody
 
@@ -21,6 +22,10 @@ SECTIONS: tuple[SettingsSection, ...] = (
         "retries", "Retries", "replay",
         "Hold retries back while something is being mended, of all jobs or of one kind.",
         lambda actor: actor.operates, RetriesSection,
+    ),
+    SettingsSection(
+        "notifications", "Notifications", "notifications", "Who is told, where, and of what.", everybody,
+        NotificationsSection,
     ),
 )  # fmt: skip
 
