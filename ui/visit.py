@@ -16,6 +16,7 @@ from services.people import people, sessions
 from services.people.access import Actor
 from services.people.people import Seat
 from ui.job_views import JobViews
+from ui.components.browser_notices import are_wanted
 from ui.live import LiveBridge
 
 __all__ = ["Unauthenticated", "Visit", "Web", "enter", "enter_for_job", "local_path", "to_sign_in"]
@@ -42,6 +43,8 @@ class Visit:
     """Path and query of the page, to come back to after signing in."""
     chosen: bool = field(default=False)
     """Whether the address names the workspace."""
+    tells_browser: bool = field(default=False)
+    """Whether notifications are switched on in the browser that it comes from."""
 
     @property
     def desk(self) -> Desk:
@@ -83,6 +86,7 @@ async def enter(web: Web, request: Request, *, workspace: str | None = None) -> 
         seats=await people.workspaces_of(web.desk, actor.user_id),
         address=_address(request),
         chosen=slug is not None,
+        tells_browser=are_wanted(request.cookies),
     )
 
 

@@ -18,7 +18,6 @@ from services.models import Job
 from services.operations import workers
 from services.people import people
 from services.people.access import Actor
-from ui.components.browser_notices import are_wanted
 from ui.components.element import Tag
 from ui.components.frame import Frame, FrameView, Place
 from ui.components.shortcuts import DIALOGS, JOB, JOBS, KeyGroup, ShortcutsDialog
@@ -78,7 +77,7 @@ class OpenPage:
         self.follow()
         self.client.on_delete(lambda: self.visit.web.live.unsubscribe(self))
         self.client.on_delete(lambda: self.tell_browser(on=False))
-        self.tell_browser(on=are_wanted(self.client.request.cookies))
+        self.tell_browser(on=self.visit.tells_browser)
         # Whatever happened between reading and subscribing, or while the connection was down, is read now.
         self.client.on_connect(self._on_connect)
         ui.timer(_FIGURES_SECONDS, self._tick)
