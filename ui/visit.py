@@ -15,8 +15,8 @@ from services.jobs import jobs
 from services.people import people, sessions
 from services.people.access import Actor
 from services.people.people import Seat
-from ui.job_views import JobViews
 from ui.components.browser_notices import are_wanted
+from ui.job_views import JobViews
 from ui.live import LiveBridge
 
 __all__ = ["Unauthenticated", "Visit", "Web", "enter", "enter_for_job", "local_path", "to_sign_in"]
