@@ -131,8 +131,7 @@ async def start(
     rules, match = ACTIONS[action], matching(actor, selection)
     job = Job(
         id=new_id(), workspace_id=actor.workspace_id, owner_id=actor.user_id, kind=rules.kind,
-        title=f"{rules.title} {selection}"[:300],
-        args=selection.model_dump(mode="json", exclude_defaults=True),
+        title=rules.title, args=selection.model_dump(mode="json", exclude_defaults=True),
     )  # fmt: skip
 
     async def work(session: AsyncSession) -> Job:
@@ -142,6 +141,7 @@ async def start(
         if action is BatchAction.RETRY and (all_off := switches.among(off, "")):
             raise switches.disabled(all_off)
         seen = _preview(desk, rules, selection, groups, balance, off)
+        job.title = _title(rules, selection, seen.matched)
         await lifecycle.create(session, job, actor.name)
         await session.flush()
         batch = Batch(
@@ -158,6 +158,12 @@ async def start(
     await ring(desk, [made])
     await desk.feed.publish([Change.of(made)])
     return made
+
+
+def _title(rules: ActionRules, selection: Selection, matched: int) -> str:
+    if selection.ids:
+        return f"{rules.title} {selection}"
+    return f"{rules.title} {matched:,} job{'' if matched == 1 else 's'}: {selection}"[:300]
 
 
 async def _groups(session: AsyncSession, match: list[sa.ColumnElement[bool]]) -> list[Group]:

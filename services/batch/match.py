@@ -13,6 +13,7 @@ from services.desk import Desk
 from services.errors import Invalid, MulliganError, RetriesDisabled, RetryLimitReached
 from services.jobs import counts as job_counts
 from services.jobs import search
+from services.jobs.terms import in_words
 from services.models import Job, JobCount, Switch
 from services.operations.switches import among, disabled
 from services.people.access import Actor
@@ -42,8 +43,10 @@ class Selection(BaseModel):
     def __str__(self) -> str:
         """In words, for a title."""
         if self.ids:
-            return f"{len(set(self.ids))} chosen jobs"
-        return " ".join([*(f"status:{status}" for status in self.status), self.q.strip()]).strip()
+            many = len(set(self.ids))
+            return f"{many} chosen job{'' if many == 1 else 's'}"
+        statuses = [f"status {' or '.join(self.status)}"] if self.status else []
+        return ", ".join([*statuses, *filter(None, [in_words(self.q)])])
 
 
 class Standing(NamedTuple):

@@ -7,7 +7,7 @@ Terms are joined by *and*; `-` before one excludes it; a comma lists alternative
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
@@ -17,51 +17,21 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import col
 
-from services.errors import Invalid
 from services.insights.tables import Grain, OutcomeRollup
+from services.jobs.terms import Term, read_terms
 from services.models import Attempt, Job, JobCount, User, now
 from services.people.access import Actor
 from services.vocabulary import FailureType, Status
 
-_LONGEST = 500
-_MOST_TERMS = 20
 _LARGEST_NUMBER = 1_000_000
 _OLDEST = 100 * 365 * 24 * 3600
 
-_TERM = re.compile(
-    r"""(?P<not>-(?=\S))?(?:(?P<field>[A-Za-z_]+):(?!//))?"""
-    r"""(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?P<closed>")?|(?P<plain>[^\s"]*))"""
-)
 _COMPARISON = re.compile(r"(?P<sign><=|>=|<|>|=)?(?P<number>\d{1,9})(?P<unit>[smhdw])?")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}(:\d{2}){0,2})?(Z|[+-]\d{2}:\d{2})?$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 _SIGNS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq,
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """One term as it was typed, and where: `position` counts characters from 0."""
-
-    position: int
-    length: int
-    negated: bool
-    field: str | None
-    value: str
-    quoted: bool
-    at: datetime | None = None
-    """The moment that ages are counted back from; None: now."""
-    table: type[Job] | type[JobCount] = Job
-    """What is searched: jobs, or the counters kept of them."""
-
-    def wrong(self, explanation: str, suggestion: str | None = None) -> NoReturn:
-        """Raises Invalid, with the place of the mistake."""
-        hint = f" Did you mean {suggestion}?" if suggestion else ""
-        raise Invalid(
-            f"{explanation}{hint} (at character {self.position + 1})",
-            position=self.position, length=self.length, explanation=explanation, suggestion=suggestion,
-        )  # fmt: skip
 
 
 def conditions(query_text: str, actor: Actor, at: datetime | None = None) -> list[sa.ColumnElement[bool]]:
@@ -71,7 +41,7 @@ def conditions(query_text: str, actor: Actor, at: datetime | None = None) -> lis
         Invalid: a mistake; its data say where (`position`, `length`), what (`explanation`) and, where one can be
             guessed, what was meant (`suggestion`).
     """
-    return [_condition(replace(term, at=at), actor) for term in _terms(query_text)]
+    return [_condition(replace(term, at=at), actor) for term in read_terms(query_text)]
 
 
 def counted(query_text: str, actor: Actor) -> list[sa.ColumnElement[bool]] | None:
@@ -80,7 +50,7 @@ def counted(query_text: str, actor: Actor) -> list[sa.ColumnElement[bool]] | Non
     Raises:
         Invalid: as `conditions`.
     """
-    terms = _terms(query_text)
+    terms = read_terms(query_text)
     if any(term.field not in _COUNTED for term in terms):
         return None
     return [_condition(replace(term, table=JobCount), actor) for term in terms]
@@ -88,56 +58,20 @@ def counted(query_text: str, actor: Actor) -> list[sa.ColumnElement[bool]] | Non
 
 def fields_of(query_text: str) -> set[str]:
     """The fields that a search names. Raises Invalid for what cannot be taken apart."""
-    return {term.field for term in _terms(query_text) if term.field}
+    return {term.field for term in read_terms(query_text) if term.field}
 
 
 def statuses_of(query_text: str) -> set[Status]:
     """The statuses that a search leaves. Raises Invalid for what cannot be taken apart."""
     left = set(Status)
-    for term in _terms(query_text):
+    for term in read_terms(query_text):
         if term.field == "status":
             named = {status for status in Status if status in term.value.lower().split(",")}
             left = left - named if term.negated else left & named
     return left
 
 
-def _terms(text: str) -> list[_Term]:
-    if len(text) > _LONGEST:
-        raise Invalid(f"A search has at most {_LONGEST} characters.", position=_LONGEST)
-    if any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text):
-        raise Invalid("A search is made of characters that can be read.", position=0)
-    terms, position = [], 0
-    while position < len(text):
-        if text[position].isspace():
-            position += 1
-            continue
-        term = _term(text, position)
-        terms.append(term)
-        position += term.length
-    if len(terms) > _MOST_TERMS:
-        terms[_MOST_TERMS].wrong(f"A search has at most {_MOST_TERMS} terms.")
-    return terms
-
-
-def _term(text: str, position: int) -> _Term:
-    found = _TERM.match(text, position)
-    if found is None:  # the pattern matches anything
-        raise Invalid("This cannot be read.", position=position)
-    quoted = found["quoted"]
-    term = _Term(
-        position=position,
-        length=len(found[0]),
-        negated=bool(found["not"]),
-        field=found["field"] and found["field"].lower(),
-        value=found["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL),
-        quoted=quoted is not None,
-    )
-    if quoted is not None and not found["closed"]:
-        term.wrong("This quotation has no end.", f'{found[0]}"')
-    return term
-
-
-def _condition(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
+def _condition(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
     if term.field is None:
         if not term.value:
             term.wrong("There is nothing between these quotes.")
@@ -153,13 +87,16 @@ def _condition(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
     return sa.not_(sa.func.coalesce(condition, sa.false())) if term.negated else condition
 
 
-def _unknown_field(term: _Term) -> NoReturn:
+def _unknown_field(term: Term) -> NoReturn:
     close = get_close_matches(term.field or "", _FIELDS, n=1)
-    suggestion = f"{close[0]}:{_as_typed(term)}" if close else f'"{term.field}:{term.value}"'
-    term.wrong(f"There is no field {term.field}. Fields: {', '.join(_FIELDS)}.", suggestion)
+    if close:
+        term.wrong(f"There is no field {term.field}.", f"{close[0]}:{_as_typed(term)}")
+    term.wrong(
+        f"There is no field {term.field}. Fields: {', '.join(_FIELDS)}. To look for these words, put them in quotes."
+    )
 
 
-def _as_typed(term: _Term) -> str:
+def _as_typed(term: Term) -> str:
     return f'"{term.value}"' if term.quoted else term.value
 
 
@@ -170,22 +107,28 @@ def _contains(column: Any, text: str) -> sa.ColumnElement[bool]:
 # --- fields -----------------------------------------------------------------------------------------------------------
 
 
-def _one_of(name: str, words: type[StrEnum]) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
-    def condition(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+def _one_of(name: str, words: type[StrEnum]) -> Callable[[Term, Actor], sa.ColumnElement[bool]]:
+    def condition(term: Term, _: Actor) -> sa.ColumnElement[bool]:
         wanted = []
         for part in _alternatives(term):
             known = [word.value for word in words]
             if part.lower() not in known:
                 close = get_close_matches(part.lower(), known, n=1)
-                explanation = f"There is no {term.field} {part!r}. Known: {', '.join(known)}."
-                term.wrong(explanation, f"{term.field}:{close[0]}" if close else None)
+                explanation = f"There is no {term.field} “{part}”. Known: {', '.join(known)}."
+                # The others stay as they were typed.
+                meant = (
+                    ",".join(close[0] if each == part else each for each in _alternatives(term))
+                    if close
+                    else ""
+                )
+                term.wrong(explanation, f"{term.field}:{meant}" if meant else None)
             wanted.append(words(part.lower()))
         return col(getattr(term.table, name)).in_(wanted)
 
     return condition
 
 
-def _kind(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+def _kind(term: Term, _: Actor) -> sa.ColumnElement[bool]:
     return sa.or_(*(_glob(term.table.kind, part) for part in _alternatives(term)))
 
 
@@ -196,22 +139,22 @@ def _glob(column: Any, pattern: str) -> sa.ColumnElement[bool]:
     return col(column).like(escaped, escape="\\")
 
 
-def _alternatives(term: _Term) -> Sequence[str]:
+def _alternatives(term: Term) -> Sequence[str]:
     parts = term.value.split(",")
     if not all(parts):
         term.wrong("Between two commas stands a value.", f"{term.field}:{','.join(filter(None, parts))}")
     return parts
 
 
-def _text(column: Any) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
+def _text(column: Any) -> Callable[[Term, Actor], sa.ColumnElement[bool]]:
     return lambda term, _: _contains(column, term.value)
 
 
-def _fingerprint(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+def _fingerprint(term: Term, _: Actor) -> sa.ColumnElement[bool]:
     return col(Job.fingerprint) == term.value.lower()
 
 
-def _owner(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
+def _owner(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
     name = term.value.lower()
     if name == "me":
         return col(term.table.owner_id) == actor.user_id
@@ -223,8 +166,8 @@ def _owner(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
     return col(term.table.owner_id).in_(sa.select(col(User.id)).where(emails))
 
 
-def _number(column: Any) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
-    def condition(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+def _number(column: Any) -> Callable[[Term, Actor], sa.ColumnElement[bool]]:
+    def condition(term: Term, _: Actor) -> sa.ColumnElement[bool]:
         found = _COMPARISON.fullmatch(term.value)
         if not found or found["unit"] or int(found["number"]) > _LARGEST_NUMBER:
             term.wrong(f"{term.field}: takes a number, with <, <=, >, >= or alone.", f"{term.field}:>1")
@@ -234,11 +177,11 @@ def _number(column: Any) -> Callable[[_Term, Actor], sa.ColumnElement[bool]]:
     return condition
 
 
-def _age(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+def _age(term: Term, _: Actor) -> sa.ColumnElement[bool]:
     return _ago(term, Job.created_at)
 
 
-def _ago(term: _Term, column: Any, or_else: str = "") -> sa.ColumnElement[bool]:
+def _ago(term: Term, column: Any, or_else: str = "") -> sa.ColumnElement[bool]:
     field = term.field
     found = _COMPARISON.fullmatch(term.value.lower())
     if not found or not found["unit"]:
@@ -255,7 +198,7 @@ def _ago(term: _Term, column: Any, or_else: str = "") -> sa.ColumnElement[bool]:
     return condition
 
 
-def _ended(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+def _ended(term: Term, _: Actor) -> sa.ColumnElement[bool]:
     """`<7d`: in the last seven days; `2026-11-22` or `2026-11-22T14:00..2026-11-22T20:00`: in that day or span, UTC."""
     try:
         start, end = _span(term.value)
@@ -277,7 +220,7 @@ def _moment(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _after(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
+def _after(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
     rolled = OutcomeRollup
     # The index of retries begins with the kind: with those that have ever run here, it serves.
     kinds = sa.select(col(rolled.kind)).where(
@@ -293,7 +236,7 @@ def _after(term: _Term, actor: Actor) -> sa.ColumnElement[bool]:
     return col(Job.id).in_(retried)
 
 
-def _id(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
+def _id(term: Term, _: Actor) -> sa.ColumnElement[bool]:
     digits = term.value.lower().rstrip("…*").replace("-", "")
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
         term.wrong("id: takes a job's id or its beginning: digits, a to f, and dashes.")
@@ -302,7 +245,7 @@ def _id(term: _Term, _: Actor) -> sa.ColumnElement[bool]:
     return col(Job.id).between(first, last)
 
 
-_FIELDS: dict[str, Callable[[_Term, Actor], sa.ColumnElement[bool]]] = {
+_FIELDS: dict[str, Callable[[Term, Actor], sa.ColumnElement[bool]]] = {
     "status": _one_of("status", Status),
     "kind": _kind,
     "error": _text(Job.error),
@@ -318,6 +261,8 @@ _FIELDS: dict[str, Callable[[_Term, Actor], sa.ColumnElement[bool]]] = {
     "retries": _number(Job.retry_count),
     "id": _id,
 }
+FIELDS = tuple(_FIELDS)
+"""What stands before a colon."""
 _COUNTED = {"status", "kind", "owner"}
 _EXAMPLES = {
     "status": "failed", "kind": "video.process", "error": "ffmpeg", "title": "interview", "type": "transient",

@@ -19,6 +19,7 @@ from services.batch.walk import Advance, NotHeld, tell, write_chunk
 from services.desk import Desk
 from services.errors import Forbidden
 from services.failures.failures import JobError
+from services.jobs.spreadsheet import as_text
 from services.kinds import job_kind
 from services.lifecycle import Claim
 from services.models import Batch, Job
@@ -28,8 +29,6 @@ from tasks.context import RunContext
 from tasks.patience import with_patience
 
 _COLUMNS = ("job_id", "title", "status", "code", "message")
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LOOK_SECONDS = (0.25, 1.0)
 """Between two looks at the canary: at first, and at most."""
 _TALLY_SECONDS = 1.0
@@ -239,10 +238,6 @@ async def _write_skipped(job: RunContext, path: Path) -> None:
         writer.writerow(_COLUMNS)
         async for rows in skipped_jobs(job.desk, job.id):
             writer.writerows(
-                (skip.job_id, _as_text(title), skip.status or "", skip.code, _as_text(skip.message))
+                (skip.job_id, as_text(title), skip.status or "", skip.code, as_text(skip.message))
                 for skip, title in rows
             )
-
-
-def _as_text(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -16,6 +16,7 @@ from services.desk import Desk
 from services.errors import Invalid
 from services.ids import new_id
 from services.jobs.search import conditions
+from services.jobs.terms import in_words, mended
 from services.models import Job, now
 from services.people.access import Actor
 from services.vocabulary import FailureType, Role, Status
@@ -126,12 +127,13 @@ async def test_an_id_is_found_by_its_beginning(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("query", "position", "words", "suggestion"),
     [
-        ("status:faild", 0, "There is no status 'faild'", "status:failed"),
+        ("status:faild", 0, "There is no status “faild”", "status:failed"),
+        ("-status:queued,faild", 0, "There is no status", "-status:queued,failed"),
         ("ffmpeg  status:", 8, "Write a value after status:", "status:failed"),
         ("status:failed,", 0, "Between two commas", "status:failed"),
         ("type:transcient", 0, "There is no type", "type:transient"),
         ("sttus:failed", 0, "There is no field sttus", "status:failed"),
-        ("colour:red", 0, "There is no field colour", '"colour:red"'),
+        ("colour:red", 0, "put them in quotes", None),
         ('a error:"no end', 2, "no end", 'error:"no end"'),
         ('""', 0, "nothing between", None),
         ("attempts:many", 0, "takes a number", "attempts:>1"),
@@ -172,9 +174,18 @@ def test_any_text_is_a_search_or_a_mistake_that_is_told(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typo", ["status:faild", "sttus:failed", "age:1d", 'error:"open', "attempts:x", "colour:red"]
+    "typo", ["status:faild", "sttus:failed", "age:1d", "attempts:x", "-status:faild,queued"]
 )
 def test_what_is_suggested_works(typo: str) -> None:
     with pytest.raises(Invalid) as mistake:
         conditions(typo, ACTOR)
     assert conditions(mistake.value.data["suggestion"], ACTOR)
+    long = f"a {typo} b"
+    with pytest.raises(Invalid) as mistake:
+        conditions(long, ACTOR)
+    assert conditions(mended(long, mistake.value) or "", ACTOR)
+
+
+def test_a_search_in_words() -> None:
+    said = in_words('status:failed,timeout kind:video.* "out of memory" -owner:me')
+    assert said == "status failed or timeout, kind video.*, “out of memory”, not owner me"

@@ -1,14 +1,18 @@
 """Jobs: make, list, read, cancel, delete."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from services.jobs import copying, deletion, job_list, jobs, pausing, submission
+from services.jobs.export import Format, export
 from services.jobs.job_list import JobQuery
 from services.operations.waiting import waiting_reasons
+from services.storage.filenames import content_disposition
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
 from ui.api.schemas import JobDetailOut, JobList, JobOut, LogPage, NewJob, Order, VersionedOrder, log_page
@@ -62,26 +66,42 @@ async def copy_job(
     return JobOut.of(desk, actor, job, actor.email)
 
 
-class Filter(BaseModel):
-    """Which jobs. `status` and `kind` may be repeated."""
+class Which(BaseModel):
+    """Which jobs, and in which order. `status` and `kind` may be repeated."""
 
     status: list[Status] = Field(default_factory=list)
     kind: list[str] = Field(default_factory=list, max_length=50)
     q: str = Field(default="", description="The search language: `status:failed age:<1d ffmpeg`.")
     owner: str | None = Field(default=None, max_length=254, description="An email, or `me`.")
     sort: Literal["newest", "oldest"] = "newest"
+
+    @property
+    def query(self) -> JobQuery:
+        """What to ask the service."""
+        return JobQuery(
+            statuses=tuple(self.status), kinds=tuple(self.kind), q=self.q, owner=self.owner, sort=self.sort
+        )
+
+
+class Filter(Which):
+    """Which page of them."""
+
     limit: int = Field(default=25, ge=1, le=200)
     cursor: str | None = Field(default=None, max_length=64)
+
+
+class Export(Which):
+    """As a file of which format."""
+
+    format: Format = Format.CSV
 
 
 @router.get("")
 async def list_jobs(desk: TheDesk, actor: Caller, wanted: Annotated[Filter, Query()]) -> JobList:
     """Jobs that match, a page at a time."""
-    query = JobQuery(
-        statuses=tuple(wanted.status), kinds=tuple(wanted.kind), q=wanted.q, owner=wanted.owner,
-        sort=wanted.sort, limit=wanted.limit, cursor=wanted.cursor,
-    )  # fmt: skip
-    page = await job_list.list_jobs(desk, actor, query)
+    page = await job_list.list_jobs(
+        desk, actor, replace(wanted.query, limit=wanted.limit, cursor=wanted.cursor)
+    )
     owners = await jobs.owners(desk, page.items)
     return JobList(
         items=[JobOut.of(desk, actor, job, owners[job.owner_id].email) for job in page.items],
@@ -90,6 +110,18 @@ async def list_jobs(desk: TheDesk, actor: Caller, wanted: Annotated[Filter, Quer
         total=page.total,
         total_is_exact=page.total_is_exact,
     )
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {form.content_type.partition(";")[0]: {} for form in Format}}},
+)
+async def export_jobs(desk: TheDesk, actor: Caller, wanted: Annotated[Export, Query()]) -> StreamingResponse:
+    """All jobs that match, as a file: CSV, or a JSON array with one job a line. However many, streamed."""
+    rows = export(desk, actor, wanted.query, wanted.format)
+    headers = {"Content-Disposition": content_disposition(f"jobs.{wanted.format}")}
+    return StreamingResponse(rows, headers=headers, media_type=wanted.format.content_type)
 
 
 @router.get("/{job_id}")

@@ -1,7 +1,7 @@
 """The grid: a real table with a fixed pool of rows, so that paging and live changes make no new elements."""
 
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 from uuid import UUID
 
 from ui.components.element import Tag
@@ -40,16 +40,24 @@ class JobTable:
         self._rows: list[JobRow] = []
         self._skeletons: list[Tag] = []
         with Tag("table", classes=self._classes, aria_label="Jobs") as self.element:
+            heads: dict[str, Tag] = {}
             with Tag("thead"), Tag("tr"):
                 for name, css in _COLUMNS:
-                    with Tag("th", classes=css, scope="col"):
+                    with Tag("th", classes=css, scope="col") as head:
+                        heads[name] = head
                         if pickable and name == "Job":
                             self._page_box = Tag(
                                 "input", classes="pickbox", type="checkbox", aria_label="Select this page"
                             )
-                        Tag("span", name)
+                        if name == "Created":
+                            self._sort = Tag(
+                                "button", name, "sort", type="button", data_icon="arrow_downward"
+                            )
+                        else:
+                            Tag("span", name)
                 with Tag("th", classes="c-actions", scope="col"):
                     Tag("span", "Actions", "sr-only")
+            self._created = heads["Created"]
             self.body = Tag("tbody")
 
     @property
@@ -59,6 +67,15 @@ class JobTable:
     def reveal(self, *, on: bool) -> None:
         """Shows the table, or hides it where there is nothing to show."""
         self.element.dress(self._classes if on else f"{self._classes} hidden")
+
+    def on_sort(self, sort: Callable[[], Any]) -> None:
+        """Who is told that the other order is wanted."""
+        self._sort.on("click", sort, args=[])
+
+    def sorted(self, *, newest: bool) -> None:
+        """Says which order it is."""
+        self._created.put(aria_sort="descending" if newest else "ascending")
+        self._sort.put(data_icon="arrow_downward" if newest else "arrow_upward")
 
     def on_pick(self, pick: OnPick, pick_page: OnPickPage) -> None:
         """Who is told of ticked boxes: one listener for all rows, with the key that makes it a range."""

@@ -15,7 +15,7 @@ from services.people.access import Actor
 from services.vocabulary import TERMINAL, BatchAction, Status
 from ui.components.batch_banner import BatchBanner, BatchView
 from ui.components.batch_dialog import BatchDialog, BatchWish
-from ui.components.batch_words import BY_KIND, WORDS, summary
+from ui.components.batch_words import BY_KIND, summary
 from ui.components.bulk_bar import BulkBar
 from ui.components.element import Tag
 from ui.components.job_row import JobRow
@@ -177,7 +177,7 @@ class Bulk:
             self.clear()
             self._batches[job.id] = job
             self._show_batches()
-            self._page.toasts.success(f"{WORDS[action].doing} {selection} in the background")
+            self._page.toasts.success(f"Started in the background: {job.title}")
 
         await self._page.do(work, trouble="The batch was not started.")
 
@@ -253,4 +253,4 @@ class Bulk:
 
 
 def _everything(address: GridAddress) -> Selection:
-    return Selection(q=address.q, status=[address.status] if address.status else [])
+    return Selection(q=address.q, status=list(address.query.statuses))

@@ -2,22 +2,37 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from services.jobs.export import Format
 from services.jobs.job_list import JobQuery
-from services.vocabulary import Status
+from services.vocabulary import ACTIVE, TERMINAL, Status
 
 PAGE_SIZE = 25
 
 Sort = Literal["newest", "oldest"]
 
 
+class Span(StrEnum):
+    """Several statuses seen as one."""
+
+    ACTIVE = "active"
+    HISTORY = "history"
+    """What is over."""
+
+
+_STATUSES = {Span.ACTIVE: ACTIVE, Span.HISTORY: TERMINAL}
+
+Tab = Status | Span | None
+
+
 @dataclass(frozen=True)
 class GridAddress:
     """A view of the grid."""
 
-    status: Status | None = None
+    tab: Tab = None
     q: str = ""
     sort: Sort = "newest"
     cursor: str | None = None
@@ -26,9 +41,8 @@ class GridAddress:
     @classmethod
     def of(cls, query: Mapping[str, str], workspace: str | None) -> "GridAddress":
         """What an address asks for; words that mean nothing are left out, as a hand-edited address deserves."""
-        status = query.get("status")
         return cls(
-            status=Status(status) if status in set(Status) else None,
+            tab=_tab(query),
             q=query.get("q", "")[:500],
             sort="oldest" if query.get("sort") == "oldest" else "newest",
             cursor=query.get("cursor") or None,
@@ -43,7 +57,8 @@ class GridAddress:
     def path(self) -> str:
         """The address."""
         words = {
-            "status": str(self.status) if self.status else "",
+            "status": str(self.tab) if isinstance(self.tab, Status) else "",
+            "view": str(self.tab) if isinstance(self.tab, Span) else "",
             "q": self.q,
             "sort": "" if self.sort == "newest" else self.sort,
             "cursor": self.cursor or "",
@@ -55,8 +70,17 @@ class GridAddress:
     @property
     def query(self) -> JobQuery:
         """What to ask the service."""
-        statuses = (self.status,) if self.status else ()
-        return JobQuery(statuses=statuses, q=self.q, sort=self.sort, limit=PAGE_SIZE, cursor=self.cursor)
+        return JobQuery(
+            statuses=statuses_of(self.tab), q=self.q, sort=self.sort, limit=PAGE_SIZE, cursor=self.cursor
+        )
+
+    def export(self, form: Format) -> str:
+        """The address of all jobs of the view, as a file."""
+        words = [("format", str(form)), *(("status", str(status)) for status in statuses_of(self.tab))]
+        words += [
+            (name, word) for name, word in (("q", self.q), ("sort", self.sort), ("w", self.workspace)) if word
+        ]
+        return f"/api/jobs/export?{urlencode(words)}"
 
     @property
     def at_start(self) -> bool:
@@ -66,4 +90,18 @@ class GridAddress:
     @property
     def narrowed(self) -> bool:
         """Whether some jobs may be left out."""
-        return self.status is not None or bool(self.q)
+        return self.tab is not None or bool(self.q)
+
+
+def statuses_of(tab: Tab) -> tuple[Status, ...]:
+    """The statuses that a tab shows; none named is all."""
+    if tab is None:
+        return ()
+    return (tab,) if isinstance(tab, Status) else tuple(sorted(_STATUSES[tab]))
+
+
+def _tab(query: Mapping[str, str]) -> Tab:
+    status, span = query.get("status"), query.get("view")
+    if status in set(Status):
+        return Status(status)
+    return Span(span) if span in set(Span) else None

@@ -5,14 +5,19 @@ from typing import Protocol
 
 from nicegui import ui
 
+from services.errors import Invalid
+from services.jobs.export import Format
 from services.jobs.job_list import Counts, Rows
+from services.jobs.terms import mended
 from services.vocabulary import Status
 from ui.components import wording
+from ui.components.completion_list import CompletionList
 from ui.components.element import Tag
 from ui.components.empty import Empty
+from ui.components.grid_display import GridDisplay
 from ui.components.job_row import Action, JobRow
 from ui.components.job_table import JobTable
-from ui.pages.grid_address import GridAddress
+from ui.pages.grid_address import GridAddress, Sort, Span, Tab, statuses_of
 from ui.theme import STATUS_LOOKS
 from ui.visit import Visit
 
@@ -21,6 +26,8 @@ _HINT = "Search: words, or status:failed kind:video.process error:ffmpeg owner:m
 _PLAIN_CLICK = (
     "(e) => { if (e.ctrlKey || e.metaKey || e.shiftKey || e.button) return; e.preventDefault(); emit(); }"
 )
+_SPANS: dict[Tab, str] = {Span.ACTIVE: "Scheduled, queued and running", Span.HISTORY: "What is over"}
+_NOTHING: dict[Tab, str] = {Span.ACTIVE: "Nothing waits or runs", Span.HISTORY: "Nothing is over yet"}
 
 
 class Page(Protocol):
@@ -48,17 +55,17 @@ class GridParts:
     def __init__(self, page: Page, address: GridAddress) -> None:
         self._page = page
         self._cursors: tuple[str | None, str | None] = (None, None)
-        self._tabs: dict[Status | None, tuple[Tag, Tag]] = {}
+        self._meant: str | None = None
+        self._tabs: dict[Tab, tuple[Tag, Tag]] = {}
+        self._exports: dict[Format, Tag] = {}
         self._heading()
         with Tag("nav", classes="tabs", aria_label="Status"):
-            for status in (None, *STATUS_LOOKS):
-                self._tab(status)
+            for tab in (None, *Span, *STATUS_LOOKS):
+                self._tab(tab)
         self.banner_place = Tag("div")
         with Tag("section", classes="grid-card", aria_label="Jobs"):
             self._search(address)
-            self._mistake = Tag(
-                "div", "", "mistake hidden", role="alert", data_icon="error_outline", id="search-mistake"
-            )
+            self._mistake_line()
             self._newer = Tag("button", "", "newer hidden", type="button", data_icon="arrow_upward")
             self.bulk_place = Tag("div")
             self.table = JobTable(page.on_action, pickable=page.visit.actor.may_change)
@@ -70,28 +77,38 @@ class GridParts:
                 self._previous = self._step("Previous", "chevron_left", lambda: self._cursors[0])
                 self._next = self._step("Next", "chevron_right", lambda: self._cursors[1])
         self._newer.on("click", page.show_newer, args=[])
+        self.table.on_sort(lambda: self._sort("newest" if page.address.sort == "oldest" else "oldest"))
         self.show_address(address)
 
     # --- what differs -------------------------------------------------------------------------------------------------
 
     def show_address(self, address: GridAddress) -> None:
         """The tab that is chosen, and where each tab leads."""
-        for status, (tab, _) in self._tabs.items():
-            chosen = status is address.status
-            tab.dress("tab current" if chosen else "tab")
-            tab.put(href=address.change(status=status).path, aria_current="page" if chosen else None)
+        for shown, (tab, _) in self._tabs.items():
+            chosen = shown is address.tab
+            last = " last" if shown is Span.HISTORY else ""  # a line before the single statuses
+            tab.dress(f"tab current{last}" if chosen else f"tab{last}")
+            tab.put(href=address.change(tab=shown).path, aria_current="page" if chosen else None)
+        self.table.sorted(newest=address.sort == "newest")
+        self._order.put(value=address.sort)
+        for form, link in self._exports.items():
+            link.put(href=address.export(form))
 
     def show_counts(self, counts: Counts, address: GridAddress) -> None:
         """How many jobs stand behind each tab, and on all pages of this one."""
-        for status, (_, count) in self._tabs.items():
-            count.say(wording.at_least(*counts.of((status,) if status else ())))
+        for shown, (_, count) in self._tabs.items():
+            count.say(wording.at_least(*counts.of(statuses_of(shown))))
         number, exact = counts.of(address.query.statuses)
         self._total.say(wording.plural(number, "job") if exact else f"{wording.at_least(number, exact)} jobs")
 
-    def show_mistake(self, words: str | None) -> None:
-        """What is wrong with the search, under its field."""
-        self._mistake.say(words or "")
-        self._mistake.dress("mistake" if words else "mistake hidden")
+    def show_mistake(self, mistake: Invalid | None, address: GridAddress) -> None:
+        """What is wrong with the search, under its field; and, at a press, what was meant."""
+        said = mistake.data if mistake else {}
+        self._mistake.dress("mistake" if mistake else "mistake hidden")
+        self._mistake_words.say(str(said.get("explanation") or mistake or ""))
+        self._meant = mended(address.q, mistake) if mistake else None
+        self._mend.say(f"Use {said.get('suggestion')}" if self._meant else "")
+        self._mend.dress("link mono" if self._meant else "hidden")
 
     def show_newer(self, count: int, *, more: bool) -> None:
         """How many new jobs wait, so that nothing moves under somebody's pointer."""
@@ -114,9 +131,9 @@ class GridParts:
         if not empty:
             self._empty.hide()
         elif address.narrowed:
-            what = f"No {address.status} jobs" if address.status and not address.q else "Nothing matches"
+            what = "Nothing matches" if address.q else _NOTHING.get(address.tab, f"No {address.tab} jobs")
             text = "Take a word away, or look at all jobs." if address.q else "That may be good news."
-            show_all = address.change(status=None, q="").path
+            show_all = address.change(tab=None, q="").path
             self._empty.say(
                 what, text, icon="search_off" if address.q else "task_alt", link=("Show all jobs", show_all)
             )
@@ -141,7 +158,7 @@ class GridParts:
         self.table.reveal(on=False)
         for _, count in self._tabs.values():
             count.say("\N{EN DASH}")
-        link = ("Show all jobs", address.change(status=None, q="").path)
+        link = ("Show all jobs", address.change(tab=None, q="").path)
         self._empty.say(
             "Nothing was searched",
             "Correct the search above, or look at all jobs.",
@@ -162,19 +179,52 @@ class GridParts:
             Tag("h1", "Jobs")
             Tag("div", classes="grow")
             reload = Tag(
-                "button", "Reload", "btn", type="button", data_icon="refresh", title="Read the list anew"
+                "button",
+                "Reload",
+                "btn icon-small",
+                type="button",
+                data_icon="refresh",
+                title="Read the list anew",
             )
             reload.on("click", self._page.reload, args=[])
+            self._export()
             if self._page.visit.actor.may_change:
                 Tag("a", "New job", "btn primary", href=self._page.visit.link("/new"), data_icon="add")
 
-    def _tab(self, status: Status | None) -> None:
-        with Tag("a", STATUS_LOOKS[status].label.capitalize() if status else "All", "tab") as tab:
+    def _export(self) -> None:
+        """Everything that the view shows, as a file."""
+        with (
+            Tag(
+                "button",
+                "Export",
+                "btn icon-small",
+                type="button",
+                data_icon="download",
+                aria_haspopup="menu",
+            ),
+            ui.menu().props("auto-close transition-duration=100"),
+            Tag("div", classes="menu", role="menu"),
+        ):
+            for form, words in ((Format.CSV, "CSV, for a spreadsheet"), (Format.JSON, "JSON, for a program")):
+                self._exports[form] = Tag("a", words, "item", role="menuitem", download=True)
+
+    def _tab(self, shown: Tab) -> None:
+        words = STATUS_LOOKS[shown].label if isinstance(shown, Status) else shown or "all"
+        with Tag("a", words.capitalize(), "tab", title=_SPANS.get(shown)) as tab:
             count = Tag("span", "", "count")
-        tab.on(
-            "click", lambda: self._page.go(self._page.address.change(status=status)), js_handler=_PLAIN_CLICK
-        )
-        self._tabs[status] = (tab, count)
+        tab.on("click", lambda: self._page.go(self._page.address.change(tab=shown)), js_handler=_PLAIN_CLICK)
+        self._tabs[shown] = (tab, count)
+
+    def _mistake_line(self) -> None:
+        with Tag("div", classes="mistake hidden", role="alert", data_icon="error_outline") as self._mistake:
+            self._mistake_words = Tag("span", "", id="search-mistake")
+            self._mend = Tag("button", "", "hidden", type="button")
+
+        def mend() -> None:
+            self.search.value = self._meant  # the field's change searches
+            _ = self.search.run_method("focus")
+
+        self._mend.on("click", mend, args=[])
 
     def _search(self, address: GridAddress) -> None:
         with Tag("div", classes="searchbar", role="search"):
@@ -187,17 +237,20 @@ class GridParts:
             )
             with self.search.add_slot("prepend"):
                 Tag("span", data_icon="search", aria_hidden="true")
+            CompletionList(self._page.visit.actor.workspace_slug, "search-completions")
             Tag("kbd", "/", "hide-small", aria_hidden="true")
-            with Tag("select", classes="pick", aria_label="Order") as order:
+            with Tag("select", classes="pick", aria_label="Order") as self._order:
                 for sort, words in (("newest", "Newest first"), ("oldest", "Oldest first")):
                     Tag("option", words, value=sort, selected=True if sort == address.sort else None)
-            order.on(
+            self._order.on(
                 "change",
-                lambda e: self._page.go(
-                    self._page.address.change(sort="oldest" if e.args == "oldest" else "newest")
-                ),
+                lambda e: self._sort("oldest" if e.args == "oldest" else "newest"),
                 js_handler="(e) => emit(e.target.value)",
             )
+            GridDisplay()
+
+    def _sort(self, sort: Sort) -> Awaitable[None]:
+        return self._page.go(self._page.address.change(sort=sort))
 
     async def _go_search(self, q: str) -> None:
         if q != self._page.address.q:

@@ -117,19 +117,19 @@ class JobsPage(OpenPage):
             page, counts = await self._read(address)
         except Invalid as error:
             if turn == self._turn:
-                self.parts.show_mistake(error.message)
+                self.parts.show_mistake(error, address)
                 self.parts.show_unsearched(self.address)
             return
         if turn != self._turn or self.ended:
             return
-        self.parts.show_mistake(None)
+        self.parts.show_mistake(None, address)
         self._show_page(page)
         self.parts.show_counts(counts, address)
         await self.bulk.read()
 
     async def _read(self, address: GridAddress) -> tuple[Rows, Counts]:
         desk, actor, listed = self.visit.desk, self.actor, address.query
-        counted = address.change(status=None, sort="newest").query
+        counted = address.change(tab=None, sort="newest").query
         # Words may mean another thing for another person: owner:me.
         who = actor.user_id if address.q else None
         (page, waits), counts = await asyncio.gather(
@@ -187,7 +187,7 @@ class JobsPage(OpenPage):
 
     async def go(self, address: GridAddress, *, keep_history: bool = True) -> None:
         """Another view, without loading the page again."""
-        if (address.status, address.q) != (self.address.status, self.address.q):
+        if (address.tab, address.q) != (self.address.tab, self.address.q):
             self.bulk.clear()
         self.address = address
         (ui.navigate.history.push if keep_history else ui.navigate.history.replace)(address.path)

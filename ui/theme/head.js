@@ -36,6 +36,14 @@
     const voice = document.querySelector("[role=status].sr-only");
     if (voice) voice.textContent = "Copied";
   };
+  // Density and columns of the grid: words such as "compact no-retries", which the style sheet knows.
+  const grid = () => (document.cookie.match(/(?:^|; )mulligan_grid=([a-z.-]*)/) || [])[1] || "";
+  const applyGrid = () => (root.dataset.grid = grid().replaceAll(".", " "));
+  applyGrid();
+  window.mulliganKeepGrid = (words) => {
+    document.cookie = `mulligan_grid=${words.join(".")}; path=/; max-age=31536000; samesite=lax`;
+    applyGrid();
+  };
   // The grid puts its views into the history without loading; going back loads what the address says.
   window.addEventListener("popstate", () => {
     if (!location.hash) location.reload();

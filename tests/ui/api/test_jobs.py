@@ -106,6 +106,22 @@ class TestJobs:
         assert (await ada.get("/api/jobs", params={"owner": "me"})).json()["total"] == 5
         assert (await ada.get("/api/jobs", params={"owner": "no@body.org"})).json()["total"] == 0
 
+    async def test_a_view_is_exported(self, house: House) -> None:
+        ada = await house.caller()
+        job = await ada.submit()
+        answer = await ada.get("/api/jobs/export", params={"q": "status:queued"})
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert 'filename="jobs.csv"' in answer.headers["content-disposition"]
+        assert answer.text.splitlines()[1].startswith(job["id"])
+        wrong = await ada.get("/api/jobs/export", params={"q": "status:nonsense"})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
+
+    async def test_a_search_is_completed(self, house: House) -> None:
+        ada = await house.caller()
+        answer = (await ada.get("/api/search/completions", params={"q": "clip sta", "at": 8})).json()
+        option = {"text": "status:", "label": "status:", "hint": "where it stands"}
+        assert answer == {"start": 5, "end": 8, "options": [option]}
+
     async def test_a_search_with_a_mistake_says_where(self, house: House) -> None:
         answer = await (await house.caller()).get("/api/jobs", params={"q": "x status:faild"})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
@@ -303,6 +319,8 @@ class TestWalls:
 MATRIX = {
     "see another's job": (200, 200, 404, 200),
     "list another's job": (1, 1, 0, 1),
+    "export another's job": ((200, 1), (200, 1), (200, 0), (200, 1)),
+    "complete a search for owners": (3, 3, 1, 3),
     "submit": (201, 201, 201, 403),
     "upload": (201, 201, 201, 403),
     "plan a retry": (200, 200, 404, 200),
@@ -350,6 +368,8 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
     }
     total = (await who.get("/api/jobs", params={"status": "queued"})).json()["total"]
     dry = await who.post("/api/retries", {"ids": [failed["id"]], "dry_run": True})
+    exported = await who.get("/api/jobs/export", params={"status": "queued", "format": "json"})
+    owners = (await who.get("/api/search/completions", params={"q": "owner:"})).json()
     many = {"ids": [str(new_id())]}
     got = {
         "start": (await who.post(f"{at['active']}/start")).status_code,
@@ -371,6 +391,8 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
         ).status_code,
         "ring for stuck jobs": (await who.post("/api/stuck/kick")).status_code,
         "fail stuck jobs": (await who.post("/api/stuck/fail")).status_code,
+        "export another's job": (exported.status_code, len(exported.json())),
+        "complete a search for owners": len(owners["options"]),
         "see another's job": (await who.get(at["failed"])).status_code,
         "list another's job": total,
         "submit": (await who.post("/api/jobs", {"kind": "test.priced"})).status_code,

@@ -1,0 +1,66 @@
+"""The search field: what it completes, by keyboard and by mouse, and what it says of a mistake."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.test_looks import require_accessible, require_no_sideways_scrolling
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+Submit = Callable[..., dict[str, Any]]
+
+
+async def test_fields_and_values_are_completed_by_keyboard_and_mouse(visit: Open, submit: Submit) -> None:
+    submit("test.fails", "complete me")
+    page = await visit("/")
+    field = page.get_by_role("combobox", name="Search jobs")
+    options = page.get_by_role("listbox", name="Completions").get_by_role("option")
+    await field.press_sequentially("sta")
+    await expect(options).to_have_text(["statuswhere it stands"])
+    await field.press("Tab")
+    await expect(field).to_have_value("status:")
+    await expect(options).to_have_count(7)
+    await expect(page.get_by_role("alert").filter(has_text="Write a value")).to_be_hidden()
+    await field.press_sequentially("f")
+    await expect(options).to_have_count(1)
+    await field.press("ArrowDown")
+    await expect(field).to_have_attribute("aria-activedescendant", "search-completions-0")
+    await field.press("Enter")
+    await expect(field).to_have_value("status:failed ")
+    await expect(page).to_have_url("/?q=status%3Afailed+")
+    await field.press_sequentially("kind:test.f")
+    await options.filter(has_text="test.fails").click()
+    await expect(field).to_have_value("status:failed kind:test.fails ")
+    await expect(field).to_be_focused()
+    await expect(page.get_by_role("row", name="complete me")).to_be_visible()
+    await field.press_sequentially("own")
+    await expect(options).to_have_count(1)
+    await field.press("Escape")
+    await expect(options).to_have_count(0)
+    await expect(field).to_be_focused()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 390)])
+async def test_the_list_is_accessible(visit: Open, scheme: str, width: int) -> None:
+    page = await visit("/", scheme=scheme, width=width)
+    field = page.get_by_role("combobox", name="Search jobs")
+    await field.press_sequentially("kind:")
+    await field.press("ArrowDown")
+    await expect(page.get_by_role("option", selected=True)).to_be_visible()
+    await require_accessible(page)
+    await require_no_sideways_scrolling(page)
+
+
+async def test_a_mistake_is_mended_at_a_press(visit: Open) -> None:
+    page = await visit("/?q=clip+status%3Afaild+age%3A%3C1d")
+    mistake = page.get_by_role("alert").filter(has_text="There is no status “faild”")
+    await mistake.get_by_role("button", name="Use status:failed").click()
+    await expect(page.get_by_role("combobox", name="Search jobs")).to_have_value("clip status:failed age:<1d")
+    await expect(mistake).to_be_hidden()
