@@ -136,8 +136,8 @@ async def take_looks(session: AsyncSession, most: int) -> list[Job]:
 
 
 async def queue_awaited(session: AsyncSession, job: Job) -> Job | None:
-    """Queues a retry for which everything is back. None: somebody was first."""
-    begun = await begin(session, col(Job.id) == job.id, col(Job.version) == job.version)
+    """Queues a retry for which everything is back. None: somebody was first, or has switched retries off meanwhile."""
+    begun = await begin(session, col(Job.id) == job.id, col(Job.version) == job.version, _may_start())
     return begun[0] if begun else None
 
 

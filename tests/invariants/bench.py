@@ -16,10 +16,21 @@ from services.failures.failures import Failure
 from services.lifecycle import Claim, Claimed
 from services.models import Job
 from services.vocabulary import FailureType, Status
-from tests.invariants.checks import check_against, check_changes, check_now
-from tests.invariants.house import BALANCE, KINDS, POLICIES, STEPS, House
-from tests.invariants.model import Model, Work
-from tests.invariants.world import Command, Crash, Deed, Fate, Point, Ring, Snapshot, begin, code, look
+from tests.invariants.checks import check_against, check_changes, check_now, check_outside
+from tests.invariants.house import (
+    BALANCE,
+    CHECKED,
+    KINDS,
+    LIMITS,
+    OUTSIDE_OF_IT,
+    POLICIES,
+    STEPS,
+    House,
+)
+from tests.invariants.model import Model
+from tests.invariants.parts import Work
+from tests.invariants.snapshot import Snapshot, look
+from tests.invariants.world import Command, Crash, Deed, Fate, Point, Ring, begin, code
 
 LEASE = 86_400
 BROKEN = Failure(FailureType.TRANSIENT, "It broke", "Mend it", "f1", "Traceback …")
@@ -57,7 +68,8 @@ class Bench(RuleBasedStateMachine):
         super().__init__()
         self.house = house
         self.desk = house.desk
-        self.model = Model(POLICIES, STEPS, BALANCE)
+        self.model = Model(POLICIES, STEPS, BALANCE, LIMITS, CHECKED, OUTSIDE_OF_IT.weather)
+        OUTSIDE_OF_IT.made = self.model.made
         self.held: list[tuple[Command, Callable[[Any], None]]] = []
         self.claims: dict[str, dict[Claim, Claimed]] = {worker: {} for worker in WORKERS}
         """What each worker believes to have, also what was taken from it."""
@@ -108,6 +120,9 @@ class Bench(RuleBasedStateMachine):
     def _retryable(self, job: Work) -> bool:
         return job.status in POLICIES[job.kind].statuses and not job.deleted
 
+    def _is_there(self, job: Work) -> bool:
+        return not job.deleted
+
     def _named(self, job_id: UUID) -> str:
         return f"job {list(self.model.jobs).index(job_id) + 1}"
 
@@ -122,8 +137,9 @@ class Bench(RuleBasedStateMachine):
             now = self.house.run(look(self.desk.db))
             if self.seen:
                 check_changes(self.seen, now)
-            check_now(now, POLICIES)
+            check_now(now, POLICIES, LIMITS)
             check_against(self.model, now)
+            check_outside(self.model, OUTSIDE_OF_IT)
             assert max(self.wins.values(), default=0) <= 1, "an attempt runs at most once"
             self.seen = now
         except BaseException:

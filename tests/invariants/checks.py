@@ -6,14 +6,18 @@ from typing import Any
 from uuid import UUID
 
 from services.policy import RetryPolicy
-from services.vocabulary import ACTIVE, TERMINAL, CreditReason, Status, Trigger
-from tests.invariants.model import COUNTED, Model
-from tests.invariants.world import Snapshot
+from services.vocabulary import ACTIVE, PAUSABLE, TERMINAL, CreditReason, Status, Trigger
+from tests.invariants.model import Model
+from tests.invariants.outside import Outside
+from tests.invariants.parts import COUNTED
+from tests.invariants.snapshot import Snapshot
 
 # What may change without a greater version: progress, and the clocks of leases and doorbells.
 _RESTLESS = {"progress", "step", "lease_expires_at", "due_at", "kick_due_at", "kicks"}
 # What is taken from a deleted job, or given back to its owner.
 _MAY_BE_TAKEN = {"error", "traceback", "advice", "cost"}
+# What is taken from a record that another took the place of, when that one is deleted. Nobody sees its version.
+_CONTENT = {"title", "args", "result", "error", "advice", "upload_id", "idempotency_key", "output_attempt"}
 
 
 def check_changes(before: Snapshot, now: Snapshot) -> None:
@@ -21,45 +25,59 @@ def check_changes(before: Snapshot, now: Snapshot) -> None:
     for job_id, old in before.jobs.items():
         new = now.jobs[job_id]
         changed = {name for name in old if old[name] != new[name]} - _RESTLESS
-        if changed:
+        is_emptied = changed <= _CONTENT and new["replaced_by"] is not None
+        if changed and not is_emptied:
             assert new["version"] > old["version"], f"{changed} changed without a greater version"
             assert new["updated_at"] >= old["updated_at"]
         assert new["attempt"] >= old["attempt"]
-        assert old["deleted_at"] is None or not changed, "a tombstone has changed"
+        is_back = old["replaced_by"] is not None and new["replaced_by"] is None
+        assert old["deleted_at"] is None or not changed or is_back or is_emptied, "a tombstone has changed"
     for key, old in before.attempts.items():
         new = now.attempts[key]
         changed = {name for name in old if old[name] != new[name]}
         if old["status"] in TERMINAL:
-            assert changed <= _MAY_BE_TAKEN, f"attempt {key}: {changed} of history were rewritten"
+            folded = {"folded"} if old["folded"] is None else set()
+            assert changed <= _MAY_BE_TAKEN | folded, f"attempt {key}: {changed} of history were rewritten"
         assert not changed & {"job_id", "number", "trigger", "kind", "requested_by", "after_fingerprint"}
     known = {line["id"]: line for line in now.ledger}
     assert all(known.get(line["id"]) == line for line in before.ledger), "the ledger was rewritten"
 
 
-def check_now(now: Snapshot, policies: Mapping[str, RetryPolicy]) -> None:
+def check_now(now: Snapshot, policies: Mapping[str, RetryPolicy], limits: Mapping[str, int]) -> None:
     """What must be so at any moment."""
-    runs: dict[UUID, list[dict[str, Any]]] = {job_id: [] for job_id in now.jobs}
-    for (job_id, number), run in sorted(now.attempts.items()):
-        runs[job_id].append(run)
-        assert number == len(runs[job_id]), "numbers have no gaps and are not used again"
-    for job_id, job in now.jobs.items():
-        _check_job(job, runs[job_id], policies[job["kind"]])
+    lines: dict[UUID, list[dict[str, Any]]] = {job["rank"]: [] for job in now.jobs.values()}
+    for (job_id, number), run in sorted(now.attempts.items(), key=lambda item: item[0][1]):
+        line = lines[now.jobs[job_id]["rank"]]
+        line.append(run)
+        assert number == len(line), "numbers have no gaps and are not used again, by no record of a line"
+    newest = [job for job in now.jobs.values() if job["replaced_by"] is None]
+    assert sorted(job["rank"] for job in newest) == sorted(lines), "a line has one end"
+    for job in newest:
+        _check_job(job, lines[job["rank"]], policies[job["kind"]])
+    for job in now.jobs.values():
+        assert job["replaced_by"] is None or (job["deleted_at"] and job["status"] in TERMINAL), "it is hidden"
+    running = Counter(job["kind"] for job in newest if job["status"] is Status.RUNNING)
+    assert all(running[kind] <= most for kind, most in limits.items()), "more run than there are slots"
     seen = Counter(job["status"] for job in now.jobs.values() if job["deleted_at"] is None)
     assert seen == Counter(now.counted), "the kept counters say how many there are"
     _check_money(now)
 
 
 def _check_job(job: dict[str, Any], runs: list[dict[str, Any]], policy: RetryPolicy) -> None:
+    """`runs` are those of all records whose place it took, too."""
     assert job["attempt"] == len(runs)
     active = [run for run in runs if run["status"] in ACTIVE]
     if job["status"] in ACTIVE:
         assert active == runs[-1:], "an active job has one active attempt, its latest"
+        assert runs[-1]["job_id"] == job["id"]
         assert runs[-1]["status"] == job["status"]
     else:
         assert not active, "a job that is over has no active attempt"
     assert (job["lease_expires_at"] is not None) == (job["status"] is Status.RUNNING)
     assert job["status"] is not Status.QUEUED or job["kick_due_at"], "somebody will ring again"
-    assert job["status"] is not Status.SCHEDULED or job["due_at"], "it has a time to begin"
+    assert (job["due_at"] is not None) == (job["status"] is Status.SCHEDULED), "it has a time to begin"
+    assert job["waits_for"] is None or job["status"] is Status.SCHEDULED, "what is over waits for nothing"
+    assert job["paused_at"] is None or job["status"] in PAUSABLE, "what is over is not paused"
     assert all(run["cost"] == 0 for run in runs if run["void"]), "a void attempt costs nothing"
     assert all(run["started_at"] is None for run in runs if run["void"]), "and never ran"
     counted = [run for run in runs if run["trigger"] in COUNTED and not run["void"]]
@@ -107,16 +125,29 @@ def check_job(model: Model, job_id: UUID, now: Snapshot) -> None:
         "output": job["output_attempt"],
         "cancel_wish": job["cancel_requested_at"] is not None,
         "deleted": job["deleted_at"] is not None,
+        "replaced_by": job["replaced_by"],
+        "attempt": job["attempt"],
+        "waits_for": job["waits_for"],
+        "paused": job["paused_at"] is not None,
     }
     said = {name: getattr(work, name) for name in real}
     said["worker"] = work.worker if work.status is Status.RUNNING else None
     assert real == said, f"{work.kind}: the database has {real}, the model {said}"
-    runs = [
-        (run["trigger"], run["status"], run["cost"], run["void"], run["started_at"] is not None)
-        for (owner, _), run in sorted(now.attempts.items())
+    runs = {
+        number: (run["trigger"], run["status"], run["cost"], run["void"], run["started_at"] is not None)
+        for (owner, number), run in now.attempts.items()
         if owner == job_id
-    ]
-    assert runs == [(run.trigger, run.status, run.cost, run.void, run.began) for run in work.runs]
-    for number, run in enumerate(work.runs, 1):
+    }
+    assert runs == {
+        number: (run.trigger, run.status, run.cost, run.void, run.began) for number, run in work.runs.items()
+    }
+    for number, run in work.runs.items():
         if not run.void:
             assert now.kept.get((job_id, number), set()) == set(run.kept)
+
+
+def check_outside(model: Model, outside: Outside) -> None:
+    """What was prepared is in use, or it was undone; never both."""
+    counted_on = model.prepared() - outside.given_up
+    assert counted_on <= outside.standing.keys(), "what an attempt counts on was undone"
+    assert outside.left_over() <= model.made(), "something stands prepared for nothing"

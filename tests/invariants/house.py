@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from services.batch.actions import ACTIONS
 from services.desk import Desk
+from services.kinds import load_kinds
 from services.models import (
     Attempt,
     AuditEntry,
@@ -19,20 +20,27 @@ from services.models import (
     CreditEntry,
     Job,
     Step,
+    Switch,
     Workspace,
 )
 from services.people.access import Actor
 from services.policy import AutoRetry, Backoff, Price, RetryPolicy
-from services.vocabulary import BatchAction, CreditReason, Role, Status
+from services.vocabulary import CreditReason, RetryMode, Role, Status
 from tasks.housekeeping import Housekeeping
+from tasks.looking import Looking
 from tasks.reporter import Announcer
+from tasks.room import Room
+from tests.invariants.outside import Outside
 from tests.invariants.world import Doorbells, HeldUpDatabase
 from tests.support.desks import a_kind, a_person, open_desk
 
-BATCH = ACTIONS[BatchAction.RETRY].kind
+BATCHES = {action: rules.kind for action, rules in ACTIONS.items()}
 STEPS = ("fetch", "build")
 BALANCE = 12
 _FAILED = frozenset({Status.FAILED, Status.TIMEOUT})
+
+
+OUTSIDE_OF_IT = Outside()
 
 
 class _NotYet(Backoff):
@@ -49,9 +57,26 @@ POLICIES = {
     "test.auto": RetryPolicy(
         cost=Price(3, free=1, percent=50), auto=AutoRetry(2, backoff=_NotYet()), rescues=1
     ),
-    BATCH: RetryPolicy(statuses=_FAILED | {Status.CANCELLED}, counts=False, rescues=1_000),
+    "test.slotted": RetryPolicy(statuses=_FAILED | {Status.CANCELLED}, rescues=1),
+    "test.asking": RetryPolicy(
+        cost=1, checks=(OUTSIDE_OF_IT.check("storage"), OUTSIDE_OF_IT.check("engine"))
+    ),
+    "test.replaced": RetryPolicy(
+        mode=RetryMode.REPLACE,
+        cost=2,
+        limit=4,
+        prepare=OUTSIDE_OF_IT.prepare,
+        auto=AutoRetry(1, backoff=_NotYet()),
+    ),
+    "test.prepared": RetryPolicy(
+        cost=1, prepare=OUTSIDE_OF_IT.prepare, statuses=_FAILED | {Status.COMPLETED}
+    ),
+    **{kind: load_kinds(["tasks.kinds.batch"])[kind].policy for kind in BATCHES.values()},
 }
-KINDS = tuple(name for name in POLICIES if name != BATCH)
+KINDS = tuple(name for name in POLICIES if name not in BATCHES.values())
+CHECKED = {"test.asking": ("storage", "engine")}
+LIMITS = {"test.slotted": 1}
+PAUSABLE_KINDS = {"test.again", "test.auto", "test.replaced", *BATCHES.values()}
 
 
 @dataclass
@@ -83,7 +108,16 @@ class House:
         return self.runner.run(work)
 
     async def _open(self) -> None:
-        kinds = [a_kind(name, policy=policy, steps=STEPS) for name, policy in POLICIES.items()]
+        kinds = [
+            a_kind(
+                name,
+                policy=policy,
+                steps=STEPS,
+                concurrency=LIMITS.get(name),
+                can_pause=name in PAUSABLE_KINDS,
+            )
+            for name, policy in POLICIES.items()
+        ]
         desk = await self._stack.enter_async_context(
             open_desk(self.database_url, self.redis_url, self.folder, *kinds)
         )
@@ -97,13 +131,16 @@ class House:
             self.people[name] = await a_person(self.desk, role, name=name.replace(" ", "-"))
         self.announcer = Announcer(self.desk.feed)
         self.housekeeping = Housekeeping(self.desk, self.announcer)
+        self.looking = Looking(self.desk, self.announcer)
+        self.room = Room(self.desk)
 
     async def empty(self) -> None:
         """No job, no bell, and the credits of the beginning."""
         self.bells.waiting.clear()
         self.bells.delayed.clear()
+        OUTSIDE_OF_IT.forget()
         async with self.db.write() as session:
-            for table in (BatchSkip, Batch, Step, Attempt, CreditEntry, AuditEntry, Job):
+            for table in (BatchSkip, Batch, Step, Attempt, CreditEntry, AuditEntry, Job, Switch):
                 await session.execute(sa.delete(table))
             await session.execute(sa.update(Workspace).values(balance=BALANCE))
             session.add(

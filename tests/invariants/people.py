@@ -1,21 +1,20 @@
-"""What people do: submit, retry, cancel, start before its time, delete, give credits."""
+"""What people do: submit, cancel, start before its time, delete, give credits, pause, switch retries off."""
 
-from copy import deepcopy
-from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from services import credits as ledger
-from services.jobs import deletion, jobs, submission
+from services.jobs import deletion, jobs, pausing, submission
 from services.models import Job
 from services.models import now as wall_clock
-from services.retry.retrying import retry
-from services.vocabulary import ACTIVE, Status, Trigger
-from tests.invariants.bench import Bench, fates, kinds, rings, some, who
-from tests.invariants.house import STEPS
-from tests.invariants.world import Command, Deed, Fate, Ring
+from services.operations import switches
+from services.vocabulary import ACTIVE, PAUSABLE, Status
+from tests.invariants.bench import Bench, fates, kinds, some, who
+from tests.invariants.house import KINDS, PAUSABLE_KINDS
+from tests.invariants.parts import Work
+from tests.invariants.world import Command, Deed, Fate
 
 
 class People(Bench):
@@ -33,44 +32,6 @@ class People(Bench):
         command = Command(f"{who} submits {kind}", fate, [Deed(set, made)])
         command.against = set() if actor.may_change else {"forbidden"}
         self._do(command, submission.submit(self.desk, actor, kind, {}, run_at=run_at))
-
-    @precondition(lambda self: self.model.jobs)
-    @rule(
-        who=who, number=some, stale=st.sampled_from((None, 0, 0, 1)),
-        from_step=st.sampled_from((None, None, *STEPS)), fate=fates,
-    )  # fmt: skip
-    def retry(self, who: str, number: int, stale: int | None, from_step: str | None, fate: Fate) -> None:
-        """Another chance, of the version that was seen, an older one, or whichever it is."""
-        self._retry(who, self._job(number, self._retryable)[0], stale, from_step, fate)
-
-    @precondition(lambda self: self.model.jobs)
-    @rule(number=some, ring=rings)
-    def retry_what_may_be(self, number: int, ring: Ring) -> None:
-        """Most of the others are refused."""
-        self._retry("operator", self._job(4 * number + 1, self._retryable)[0], None, None, Fate(ring=ring))
-
-    def _retry(self, who: str, job_id: UUID, stale: int | None, from_step: str | None, fate: Fate) -> None:
-        actor, job = self.house.people[who], self.model.jobs[job_id]
-        version = None if stale is None else job.version - stale
-        planned = deepcopy(job)
-
-        def carried_out(_: Any) -> None:
-            self.model.retry(job_id, Trigger.MANUAL, from_step)
-
-        def taken_back(reverted: Job | None) -> None:
-            said = self.model.take_back(job_id, planned.attempt + 1, planned)
-            assert said == (reverted is not None), "a retry is taken back if and only if nobody has it"
-
-        command = Command(
-            f"{who} retries {self._named(job_id)}",
-            fate,
-            [
-                Deed(lambda: self.model.against_carrying_out(job_id, planned), carried_out),
-                Deed(set, taken_back),
-            ],
-            self.model.against_retry(actor, job_id, version, from_step),
-        )
-        self._do(command, retry(self.desk, actor, job_id, version=version, from_step=from_step))
 
     @precondition(lambda self: self.model.jobs)
     @rule(who=who, number=some, stale=st.sampled_from((None, 0, 1)), fate=fates)
@@ -97,7 +58,7 @@ class People(Bench):
         actor = self.house.people[who]
         self._simple(
             f"{who} starts {self._named(job_id)} now", fate,
-            Deed(lambda: self.model.against_start(actor, job_id), lambda _: self.model.start(job_id)),
+            Deed(lambda: self.model.against_start(actor, job_id), lambda _: self.model.start_now(job_id)),
             jobs.start_now(self.desk, actor, job_id),
         )  # fmt: skip
 
@@ -126,3 +87,48 @@ class People(Bench):
             ),
             ledger.grant(self.desk, self.house.people["admin"], amount, "a test"),
         )  # fmt: skip
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(who=who, number=some, stale=st.sampled_from((None, 0, 1)), paused=st.booleans(), fate=fates)
+    def pause(self, who: str, number: int, stale: int | None, *, paused: bool, fate: Fate) -> None:
+        """Has a job hold on, or go on."""
+        self._pause(who, self._job(number, _can_hold_on)[0], stale, fate, paused=paused)
+
+    def _pause(self, who: str, job_id: UUID, stale: int | None, fate: Fate, *, paused: bool) -> None:
+        actor, job = self.house.people[who], self.model.jobs[job_id]
+        version, can = None if stale is None else job.version - stale, job.kind in PAUSABLE_KINDS
+        self._simple(
+            f"{who} {'pauses' if paused else 'resumes'} {self._named(job_id)}", fate,
+            Deed(
+                lambda: self.model.against_pause(actor, job_id, version, can=can),
+                lambda _: self.model.pause(job_id, paused=paused),
+            ),
+            (pausing.pause if paused else pausing.resume)(self.desk, actor, job_id, version=version),
+        )  # fmt: skip
+
+    @rule(
+        who=st.sampled_from(("operator", "admin", "owner", "viewer")), kind=st.none() | st.sampled_from(KINDS),
+        fate=fates,
+    )  # fmt: skip
+    def switch_off(self, who: str, kind: str | None, fate: Fate) -> None:
+        """No retries any more, of a kind or at all."""
+        self._switch(who, kind, fate, off=True)
+
+    @precondition(lambda self: self.model.off)
+    @rule(who=st.sampled_from(("operator", "admin", "owner", "viewer")), number=some, fate=fates)
+    def switch_on(self, who: str, number: int, fate: Fate) -> None:
+        """Retries again."""
+        off = sorted(self.model.off)
+        self._switch(who, off[number % len(off)] or None, fate, off=False)
+
+    def _switch(self, who: str, kind: str | None, fate: Fate, *, off: bool) -> None:
+        actor = self.house.people[who]
+        of = kind or "all kinds"
+        deed = Deed(set, lambda _: self.model.switch(kind or "", off=off))
+        command = Command(f"{who} switches retries of {of} {'off' if off else 'on'}", fate, [deed])
+        command.against = self.model.against_switch(actor)
+        self._do(command, (switches.switch_off if off else switches.switch_on)(self.desk, actor, kind))
+
+
+def _can_hold_on(job: Work) -> bool:
+    return job.kind in PAUSABLE_KINDS and job.status in PAUSABLE

@@ -4,12 +4,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services import lifecycle
 from services.feed import Change
 from services.jobs import submission
 from services.lifecycle import Claim, Claimed, Outcome, Progress
 from services.vocabulary import Status
+from tasks.room import NoRoomError
 from tasks.steps import Steps
 from tests.invariants.bench import ENDS, LEASE, Bench, ends, fates, some, workers
 from tests.invariants.house import POLICIES, STEPS
@@ -39,12 +41,23 @@ class Workers(Bench):
             for claim in dict.fromkeys(claims):
                 assert self.model.claim(*claim, worker) == (claim in won)
                 self.wins[claim] += claim in won
+                assert claim not in won or won[claim].is_paused == self.model.jobs[claim.job_id].paused
+
+        async def claim_where_there_is_room(session: AsyncSession) -> dict[Claim, Claimed]:
+            won = await lifecycle.claim(session, claims, worker, LEASE)
+            await self.house.room.require(session, won, claims)
+            return won
 
         async def work() -> dict[Claim, Claimed]:
-            return await self.desk.db.transact(lambda s: lifecycle.claim(s, claims, worker, LEASE))
+            try:
+                return await self.desk.db.transact(claim_where_there_is_room)
+            except NoRoomError:
+                return {}  # the doorbell is forgotten
 
         name = f"{worker} claims attempt {claims[0].attempt} of {self._named(claims[0].job_id)}"
-        self._do(Command(name, fate, [Deed(set, claimed)]), work(), self.claims[worker].update)
+        deed = Deed(lambda: self.model.against_claim(*claims[0]), claimed)
+        command = Command(name, fate, [deed], is_told=False)
+        self._do(command, work(), self.claims[worker].update)
 
     @precondition(lambda self: self.house.bells.waiting)
     @rule(worker=workers, bell=some, end=ends)
@@ -67,14 +80,17 @@ class Workers(Bench):
         output = status is Status.COMPLETED
         auto = POLICIES[claimed.kind].auto
         wait = auto.wait(failure.type, claimed.auto_retries) if failure else None
-        outcome = Outcome(*claim, status, failure, {"n": 1}, has_output=output, retry_in=wait)
+        batch = self.model.batches.get(claim.job_id)
+        result = {"stopped": "its canary failed"} if batch and batch.stopped else {"n": 1}
+        outcome = Outcome(*claim, status, failure, result, has_output=output, retry_in=wait)
 
         def ended(changes: dict[Claim, Change]) -> None:
             taken = self.model.finish(*claim, writer, status, output=output, again=wait is not None)
             assert taken == (claim in changes), "an outcome is taken from the holder alone"
 
-        async def work() -> Any:
-            return await self.desk.db.transact(lambda s: lifecycle.finish(s, [outcome], writer))
+        async def work() -> None:
+            await self.desk.db.transact(lambda s: lifecycle.finish(s, [outcome], writer))
+            await self.house.room.ring_next(claimed.kind)
 
         name = f"{writer}: attempt {claim.attempt} of {self._named(claim.job_id)} {end}"
         self._simple(name, fate, Deed(set, ended), work())
@@ -106,7 +122,7 @@ class Workers(Bench):
         claim = self._held_by(worker, number)
         if claim is None:
             return
-        run = self.model.jobs[claim.job_id].runs[claim.attempt - 1]
+        run = self.model.jobs[claim.job_id].runs[claim.attempt]
 
         def kept(_: Any) -> None:
             if self.model.holds(worker, *claim) and step not in run.kept:

@@ -5,20 +5,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
-import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import await_only
 
 from services.database.database import Database
 from services.errors import QueueUnavailable
-from services.jobs import counts as job_counts
-from services.models import Attempt, CreditEntry, Job, Step, Workspace
 from services.queue import DEFAULT_QUEUE, Doorbell
-from services.vocabulary import Status, StepStatus
 
 T = TypeVar("T")
 
@@ -84,6 +79,8 @@ class Command:
     """One for each transaction, in order; None: what it does is looked at afterwards."""
     against: set[str] = field(default_factory=set)
     """Why it must be refused before any transaction."""
+    is_told: bool = True
+    """Whoever does it gets to know that it was refused; else it is as if nothing had been asked."""
     task: asyncio.Task[Any] | None = None
     committed: int = 0
     inside: bool = False
@@ -92,6 +89,10 @@ class Command:
     """That has changed something, so that it holds locks."""
     overtaken: bool = False
     """It was held up in there, so that others may have been first."""
+    crashed: bool = False
+    """Its process is gone: nothing of it may happen any more, whatever stands in an `except` or a `finally`."""
+    found: dict[str, Any] = field(default_factory=dict)
+    """What was asked outside, and the answers."""
     _come_by: dict[Point, int] = field(default_factory=dict)
     _held: asyncio.Event = field(default_factory=asyncio.Event)
     _go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,7 +110,12 @@ class Command:
             self._held.set()
             await self._go.wait()
         if self.fate.crash or self._doomed:
-            raise Crash
+            self.die()
+
+    def die(self) -> NoReturn:
+        """Killed."""
+        self.crashed = True
+        raise Crash
 
     def refused(self, error: Exception, deed: Deed | None) -> None:
         """A transaction was refused; the model must have said so."""
@@ -117,7 +123,7 @@ class Command:
         if self.overtaken:
             expected |= {"conflict", "job_not_found", "insufficient_credits"}
         assert code(error) in expected, f"{self.name}: {error!r}, expected {expected or 'none'}"
-        self.against = expected
+        self.against = expected if self.is_told else set()
 
     async def advance(self) -> bool:
         """Lets it run. True: it is over; False: it is held up."""
@@ -173,6 +179,8 @@ class HeldUpDatabase(Database):
         command = current.get()
         if command is None:
             return await super().transact(work)
+        if command.crashed:
+            raise Crash
         await command.pass_by(Point.BEFORE)
         deed = command.deeds.pop(0) if command.deeds else None
         command.inside, command.changing, command.overtaken = True, False, False
@@ -186,8 +194,11 @@ class HeldUpDatabase(Database):
         finally:
             command.inside = False
         expected = deed.against() if deed else set()
+        if command.overtaken:  # it had looked before, so it counts as first
+            expected -= {"retries_disabled"}
         assert not expected, f"{command.name} was not refused, expected {expected}"
         command.committed += 1
+        command.against = set()  # of a try before this one
         if deed:
             deed.apply(answer)
         await command.pass_by(Point.AFTER)
@@ -198,7 +209,7 @@ class HeldUpDatabase(Database):
         if command is None or not command.inside:
             return
         if command.comes_to(Point.INSIDE) and command.fate.crash:
-            raise Crash
+            command.die()
         if not command.changing and not _only_reads(statement):
             command.changing = True
             # SQLite lets nobody else write meanwhile, whatever the transaction has done so far.
@@ -221,6 +232,8 @@ class Doorbells:
     async def kick(self, doorbells: Sequence[Doorbell]) -> None:
         command = current.get()
         ring = command.fate.ring if command else Ring.KEPT
+        if command and command.crashed:
+            raise Crash
         if command and doorbells:
             await command.pass_by(Point.RING)
         match ring:
@@ -250,45 +263,3 @@ def begin(command: Command, work: Coroutine[Any, Any, Any]) -> None:
         return await work
 
     command.task = asyncio.create_task(within(), name=command.name)
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What the database holds, read at one moment."""
-
-    jobs: dict[UUID, dict[str, Any]]
-    attempts: dict[tuple[UUID, int], dict[str, Any]]
-    kept: dict[tuple[UUID, int], set[str]]
-    """Steps that have a result."""
-    ledger: list[dict[str, Any]]
-    balance: int
-    counted: dict[Status, int]
-    """How many jobs there are to be seen, as the database's own counters say."""
-
-
-async def look(db: Database) -> Snapshot:
-    """Everything there is. The database holds one workspace."""
-    async with db.read() as session:
-
-        async def rows(query: Any) -> list[dict[str, Any]]:
-            return [dict(row) for row in (await session.execute(query)).mappings()]
-
-        done = (StepStatus.COMPLETED, StepStatus.KEPT)
-        kept: dict[tuple[UUID, int], set[str]] = {}
-        for step in await rows(sa.select(*sa.inspect(Step).columns)):
-            if step["status"] in done and step["result"] is not None:
-                kept.setdefault((step["job_id"], step["attempt"]), set()).add(step["name"])
-        jobs, attempts, ledger = [
-            await rows(sa.select(*sa.inspect(table).columns).order_by(*sa.inspect(table).primary_key))
-            for table in (Job, Attempt, CreditEntry)
-        ]
-        counted = await job_counts.by_status(session, ())
-        balance = (await session.scalars(sa.select(Workspace.balance))).one()  # type: ignore[call-overload]
-    return Snapshot(
-        {job["id"]: job for job in jobs},
-        {(run["job_id"], run["number"]): run for run in attempts},
-        kept,
-        ledger,
-        balance,
-        counted,
-    )

@@ -1,13 +1,14 @@
 """A retry that puts a new record in the old one's place, with what a policy prepares outside, and takes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import credits as ledger
@@ -17,6 +18,7 @@ from services.batch.chunk import read_chunk
 from services.batch.match import Selection
 from services.batch.report import read_batch
 from services.batch.walk import NotHeld, advance, write_chunk
+from services.database.database import Database
 from services.desk import Desk
 from services.errors import (
     Conflict,
@@ -277,6 +279,35 @@ class TestExactlyOnce:
         assert outside.markers() == [f"{won[0].job.id}-2"]
         assert (await job_list.list_jobs(desk, dana, JobQuery())).total == 1
         assert await ledger.balance(desk, dana) == 49
+
+    async def test_who_loses_in_place_leaves_what_the_winner_counts_on(
+        self, desk: Desk, outside: Outside
+    ) -> None:
+        dana = await a_person(desk)
+        job = await failed_job(desk, dana, "test.prepared")
+        answers = await asyncio.gather(
+            *(retry(desk, dana, job.id, version=job.version) for _ in range(10)), return_exceptions=True
+        )
+        assert sum(not isinstance(answer, BaseException) for answer in answers) == 1
+        assert outside.markers() == [f"{job.id}-2"]
+
+    async def test_a_commit_whose_answer_is_lost_leaves_it_too(
+        self, desk: Desk, outside: Outside, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dana = await a_person(desk, credits=5)
+        job = await failed_job(desk, dana)
+
+        async def transact(self: Database, work: Callable[[AsyncSession], Awaitable[object]]) -> None:
+            async with self.write() as session:
+                await work(session)
+            raise ConnectionResetError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Database, "transact", transact)
+            with pytest.raises(ConnectionResetError):
+                await retry(desk, dana, job.id)
+        (new,) = (await jobs.replacements(desk, dana, [job.id])).values()
+        assert outside.markers() == [f"{new.id}-2"]
 
 
 class TestTakenBack:

@@ -1,9 +1,10 @@
 """Retries that begin later: at a time, or as soon as what they need is back. Taken back, nothing has happened."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from services.failures.failures import failure
 from services.jobs import jobs, submission
 from services.lifecycle import Claim, Outcome
 from services.models import Attempt, CreditEntry, Job, Membership, now
+from services.operations import switches
 from services.people.access import Actor
 from services.policy import CheckResult, RetryPolicy
 from services.retry.awaited import look_again
@@ -36,8 +38,12 @@ class Outside:
     """What the kind's check finds."""
 
     trouble: list[MulliganError] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    """What somebody does while it is asked."""
 
     async def check(self, desk: Desk, job: Job, actor: Actor) -> CheckResult:
+        if self.meanwhile:
+            await self.meanwhile()
         if self.trouble:
             raise self.trouble[-1]
         return CheckResult("outside", passed=True, message="It is there")
@@ -243,6 +249,22 @@ class TestWhenAvailable:
             None,
         )
         assert (await latest(desk, job)).error is None
+
+    async def test_switched_off_during_the_look_it_waits_on(self, desk: Desk, outside: Outside) -> None:
+        dana = await a_person(desk, credits=5)
+        job = await an_ended_job(desk, dana)
+        outside.trouble.append(ServiceUnavailable(service="The archive"))
+        await retry(desk, dana, job.id, wish=Wish(when_available=True))
+        outside.trouble.clear()
+        outside.meanwhile = partial(switches.switch_off, desk, dana)
+        await make_due(desk)
+        assert await look_again(desk) == []
+        assert (await read(desk, job)).status is Status.SCHEDULED
+        outside.meanwhile = None
+        await switches.switch_on(desk, dana)
+        await make_due(desk)
+        (queued,) = await look_again(desk)
+        assert queued.status is Status.QUEUED
 
     async def test_it_is_taken_back_where_another_check_refuses(self, desk: Desk, outside: Outside) -> None:
         dana = await a_person(desk, credits=5)
