@@ -25,8 +25,10 @@ from tasks.kinds import suits
 from tasks.kinds.aria2.place import (
     KIND,
     clear,
+    clear_broken,
     files_in,
     folder_of,
+    mark_whole,
     name_from,
     remove_leftovers,
     used_by_owner,
@@ -193,10 +195,12 @@ async def download_file(job: RunContext, args: FileDownloadArgs) -> dict[str, An
     """
     record = await _record(job)
     folder = folder_of(job.desk.settings, record.rank)
+    await clear_broken(folder)
     folder.mkdir(parents=True, exist_ok=True)
     resumed = sum(found.path.stat().st_size for found in files_in(folder))
     try:
         await job.step("download", lambda: _fetch(job, args, record), keep=False)
+        mark_whole(folder)
         files = await job.step("store", lambda: _store(job, record), keep=False)
     except BaseException:
         if (await _record(job)).cancel_requested_at is not None:

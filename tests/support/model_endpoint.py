@@ -22,6 +22,8 @@ class Answer:
     """Instead of a completion with `text`."""
     headers: dict[str, str] = field(default_factory=dict)
     wait: float = 0
+    until: asyncio.Event | None = None
+    """It comes when this is set."""
     finish_reason: str = "stop"
     refusal: str | None = None
 
@@ -41,6 +43,8 @@ class Endpoint:
         self.keys.append(request.headers.get("authorization"))
         said = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         await asyncio.sleep(said.wait)
+        if said.until:
+            await said.until.wait()
         message = {"role": "assistant", "content": said.text, "refusal": said.refusal}
         usage = {"prompt_tokens": 1200, "completion_tokens": 300, "total_tokens": 1500}
         choice = {"index": 0, "message": message, "finish_reason": said.finish_reason}

@@ -13,20 +13,30 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services.desk import Desk
-from services.errors import Invalid, QueueUnavailable, ServiceUnavailable, TorrentNotRetryable
+from services.errors import (
+    InsufficientDiskSpace,
+    Invalid,
+    QueueUnavailable,
+    ServiceUnavailable,
+    TorrentNotRetryable,
+)
+from services.failures.failures import JobError
 from services.jobs import jobs, pausing, submission
 from services.kinds import load_kinds
 from services.models import Job
 from services.people.access import Actor
-from services.retry.retrying import plan_retry, retry
+from services.retry.retrying import Wish, plan_retry, retry
 from services.storage.uploads import save_upload
 from services.vocabulary import TERMINAL, FailureType, Status
+from tasks.context import RunContext
 from tasks.kinds.aria2 import transfer
+from tasks.kinds.aria2.failures import from_code
 from tasks.kinds.aria2.place import folder_of, name_from, remove_leftovers
 from tasks.kinds.aria2.rpc import gid_of
 from tests.support.aria2 import Aria2Server, Slowly, Swarm, magnet_of
 from tests.support.batches import ended_jobs
 from tests.support.desks import a_person, open_desk
+from tests.support.disk import small_disk
 from tests.support.fileserver import FileServer, failing
 from tests.support.ports import free_port
 from tests.support.valkey import ValkeyServer
@@ -250,6 +260,41 @@ class TestRetry:
             (won,) = [answer for answer in answers if not isinstance(answer, BaseException)]
             assert aria2.entries() == [gid_of(won.job.id, 2)]
 
+    @on_one_database
+    async def test_what_came_whole_is_not_fetched_again_where_storing_it_failed(
+        self, me: Downloader, file_server: FileServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slowly = Slowly(BODY, 10_000_000)
+        url = file_server.on("/whole.bin", slowly)
+        kept = RunContext.save_artifact
+
+        async def away(*_: Any) -> None:
+            raise JobError("Storage is away", failure_type=FailureType.ENVIRONMENT)
+
+        monkeypatch.setattr(RunContext, "save_artifact", away)
+        failed = await me.ended(await me.submit(url))
+        assert failed.error == "Storage is away"
+        monkeypatch.setattr(RunContext, "save_artifact", kept)
+        sent = slowly.sent
+        done = await me.ended((await retry(me.desk, me.me, failed.id)).job)
+        assert (done.error, await me.output(done)) == (None, {"whole.bin": BODY})
+        assert (
+            slowly.sent - sent <= 2 * 16 * 1024
+        )  # what was sent until aria2 hung up: it only asks how large it is
+
+    @on_one_database
+    async def test_a_part_without_notes_is_fetched_anew(
+        self, me: Downloader, file_server: FileServer
+    ) -> None:
+        url = file_server.on("/holes.bin", Slowly(BODY, 10_000_000))
+        job = await me.submit(file_server.url + "/none.bin")
+        failed = await me.ended(job)
+        folder = folder_of(me.desk.settings, failed.rank)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "holes.bin").write_bytes(b"\x00" * 500_000)
+        done = await me.ended((await retry(me.desk, me.me, failed.id, wish=Wish(args={"url": url}))).job)
+        assert (done.error, await me.output(done)) == (None, {"holes.bin": BODY})
+
 
 class TestTorrents:
     @pytest.fixture
@@ -317,8 +362,46 @@ class TestLimits:
             )  # fmt: skip
             assert aria2.entries() == []
 
+    @on_one_database
+    async def test_a_disk_that_fills_in_the_middle_and_the_retry_once_there_is_room(
+        self, database_url: str, redis_url: str, tmp_path: Path, aria2: Aria2Server, file_server: FileServer
+    ) -> None:
+        slowly = Slowly(BODY * 2, 400_000)
+        url = file_server.on("/large.bin", slowly)
+        with small_disk(tmp_path / "disk", 5_000_000) as folder:
+            async with downloading(
+                database_url, redis_url, tmp_path, aria2, download_folder=folder, download_free_bytes=500_000
+            ) as me:
+                job = await me.got_on(await me.submit(url), 20)
+                (folder / "of somebody else").write_bytes(b"x" * (shutil.disk_usage(folder).free - 300_000))
+                full = await me.ended(job)
+                assert (full.failure_type, full.advice) == (
+                    FailureType.ENVIRONMENT, "Free some room where aria2 runs, then retry.",
+                )  # fmt: skip
+                assert (full.error or "").startswith("Insufficient disk space, remaining 0.00 GB")
+                plan = await plan_retry(me.desk, me.me, full.id)
+                assert plan.error is not None
+                assert (plan.error.code, plan.error.status) == ("insufficient_disk_space", 403)
+                before = await me.read(full)
+                with pytest.raises(InsufficientDiskSpace):
+                    await retry(me.desk, me.me, full.id)
+                assert (await me.read(full), aria2.entries()) == (before, [])
+                (folder / "of somebody else").unlink()
+                slowly.full.set()
+                # aria2 could not write down what it had, or not all of it: never is a file with holes taken for whole.
+                done = await me.ended((await retry(me.desk, me.me, full.id)).job)
+                assert (done.error, await me.output(done)) == (None, {"large.bin": BODY * 2})
+
 
 class TestTrouble:
+    @pytest.mark.parametrize("code", [*range(2, 20), *range(22, 28), 29, 31, 32])
+    def test_each_code_of_aria2_has_words_and_advice(self, code: int) -> None:
+        # https://aria2.github.io/manual/en/html/aria2c.html#exit-status, those that a download can end with.
+        error = from_code(code, "errorCode=2 URI=http://secret/")
+        assert error.failure_type is not FailureType.UNKNOWN
+        assert error.advice
+        assert "aria2:" not in error.message
+
     @on_one_database
     async def test_it_is_told_in_words(self, me: Downloader, file_server: FileServer) -> None:
         (file_server.folder / "a.bin").write_bytes(BODY)

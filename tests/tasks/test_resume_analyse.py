@@ -22,6 +22,7 @@ from services.jobs import deletion, jobs, submission
 from services.kinds import KindRegistry, load_kinds
 from services.lifecycle import Candidate
 from services.models import Artifact, Job
+from services.operations.waiting import waiting_reasons
 from services.people.access import Actor
 from services.retry.retrying import plan_retry, retry
 from services.settings import Settings, load_settings
@@ -204,6 +205,50 @@ class TestWithAModel:
                 await jobs.cancel(office.desk, office.me, job.id)
                 job = await office.ended(job.id)
         assert (job.status, job.result) == (Status.CANCELLED, None)
+
+    async def test_a_retry_waits_for_one_of_five_places(self, office: Office, tmp_path: Path) -> None:
+        path = resumes.good_pdf(tmp_path / "a.pdf")
+        async with an_endpoint() as endpoint:
+            free = asyncio.Event()
+            profile = json.dumps({"name": "Amelia Thornquist"})
+            endpoint.answers = [Answer(status=400, body={}), Answer(profile, until=free)]
+            async with a_worker(_with(office, llm_url=endpoint.url, llm_model="small-1")):
+                failed = await office.ended((await office.submit(path)).id)
+                others = [await office.submit(path) for _ in range(6)]
+                await eventually(lambda: len(endpoint.asked) == 6, 60, expect="five more are under way")
+                again = (await retry(office.desk, office.me, failed.id)).job
+                reasons = await waiting_reasons(office.desk, [again])
+                assert reasons[again.id].code == "no_slot"
+                running = [(await jobs.get_job(office.desk, office.me, job.id)).status for job in others]
+                assert sorted(running) == [Status.QUEUED] + [Status.RUNNING] * 5
+                assert len(endpoint.asked) == 6
+                free.set()
+                for job in (*others, again):
+                    assert (await office.ended(job.id)).status is Status.COMPLETED
+
+    async def test_a_job_that_vanishes_while_it_runs_again_stops_quietly(
+        self, office: Office, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = resumes.good_pdf(tmp_path / "a.pdf")
+        async with an_endpoint() as endpoint:
+            profile = json.dumps({"name": "Amelia Thornquist"})
+            answered = asyncio.Event()
+            endpoint.answers = [Answer(status=400, body={}), Answer(profile, until=answered)]
+            async with a_worker(_with(office, llm_url=endpoint.url, llm_model="small-1")):
+                job = await office.ended((await office.submit(path)).id)
+                await retry(office.desk, office.me, job.id)
+                await eventually(lambda: len(endpoint.asked) == 2, 30, expect="it runs again")
+                async with office.desk.db.write() as session:
+                    gone = sa.update(Job).where(sa.column("id") == job.id)
+                    await session.execute(gone.values(status=Status.CANCELLED, deleted_at=db_now()))
+                answered.set()
+                work = office.desk.settings.data_path / "work"
+                await eventually(lambda: not list(work.glob("*")), 20, expect="the run has ended")
+                assert (await office.ended((await office.submit(path)).id)).status is Status.COMPLETED
+        async with office.desk.db.read() as session:
+            after = await session.get_one(Job, job.id)
+        assert (after.status, after.result) == (Status.CANCELLED, None)
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 class TestTheProfileThatWas:

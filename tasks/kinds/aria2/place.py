@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,8 @@ from tasks.kinds.aria2.rpc import Aria2, Aria2Error
 KIND = "file.download"
 # aria2 puts ".aria2" behind it, and a file system takes 255 bytes.
 _MOST_NAME_BYTES = 200
+_NOTES = ".aria2"
+_WHOLE = ".whole"
 
 
 class Found(NamedTuple):
@@ -51,8 +54,26 @@ def files_in(folder: Path) -> list[Found]:
     return [
         Found(path, str(path.relative_to(folder)))
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink() and path.suffix != ".aria2"
+        if path.is_file() and not path.is_symlink() and path.suffix != _NOTES and path != folder / _WHOLE
     ]
+
+
+def mark_whole(folder: Path) -> None:
+    """Notes that what lies there is complete: aria2 removes its own notes then."""
+    with suppress(OSError):  # of a full disk: it is fetched again where storing it fails, too
+        (folder / _WHOLE).touch()
+
+
+async def clear_broken(folder: Path) -> None:
+    """Removes what nobody can go on with: aria2's notes on it are empty, as a full disk leaves them, or missing.
+
+    With empty ones it gives up at once. With none it takes a file that was fetched from several ends, and has holes,
+    for the beginning of it.
+    """
+    notes = [path for path in folder.glob(f"*{_NOTES}") if path.is_file()]
+    usable = notes and all(path.stat().st_size for path in notes)
+    if not usable and not (folder / _WHOLE).exists():
+        await clear(folder)
 
 
 async def clear(folder: Path) -> None:
