@@ -25,7 +25,7 @@ from tasks.queue import TaskiqQueue
 from ui.api.app import install_api
 from ui.job_views import JobViews
 from ui.live import LiveBridge
-from ui.pages import audit, download, failures, insights, job, jobs, join, login, new_job, workers
+from ui.pages import audit, download, failures, insights, job, jobs, join, login, new_job, profile, workers
 from ui.pages.not_found import not_found
 from ui.pages.settings import page as settings_page
 from ui.security import BrowserGuard
@@ -82,6 +82,7 @@ def create_app(desk: Desk) -> FastAPI:
     audit.install(web)
     workers.install(web)
     settings_page.install(web)
+    profile.install(web)
     ui.add_head_html(HEAD, shared=True)
     install_api(app, desk)
     _install_not_found()

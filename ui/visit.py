@@ -15,6 +15,7 @@ from services.jobs import jobs
 from services.people import people, sessions
 from services.people.access import Actor
 from services.people.people import Seat
+from ui.addresses import absolute
 from ui.components.browser_notices import are_wanted
 from ui.job_views import JobViews
 from ui.live import LiveBridge
@@ -41,6 +42,8 @@ class Visit:
     seats: Sequence[Seat]
     address: str
     """Path and query of the page, to come back to after signing in."""
+    base_url: str = field(default="")
+    """Where the browser has this page from."""
     chosen: bool = field(default=False)
     """Whether the address names the workspace."""
     tells_browser: bool = field(default=False)
@@ -66,6 +69,10 @@ class Visit:
         words = {**({"w": self.actor.workspace_slug} if len(self.seats) > 1 else {}), **query}
         return f"{path}?{urlencode(words)}" if words else path
 
+    def absolute(self, path: str) -> str:
+        """The whole address of a path, for a link that is handed on."""
+        return absolute(self.desk.settings, self.base_url, path)
+
 
 async def enter(web: Web, request: Request, *, workspace: str | None = None) -> Visit:
     """The visit that a request begins, in the workspace that the address names (`w`), or the one looked at last.
@@ -85,6 +92,7 @@ async def enter(web: Web, request: Request, *, workspace: str | None = None) -> 
         actor=actor,
         seats=await people.workspaces_of(web.desk, actor.user_id),
         address=_address(request),
+        base_url=str(request.base_url),
         chosen=slug is not None,
         tells_browser=are_wanted(request.cookies),
     )

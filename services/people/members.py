@@ -1,6 +1,6 @@
 """The members of a workspace, for its admins: who they are, which role each has, letting them back in, and out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,8 @@ class Member:
     name: str
     role: Role
     since: datetime
+    is_only_admin: bool = False
+    """Whether nobody else could look after the workspace: role and membership stay."""
 
 
 async def list_members(
@@ -47,6 +49,9 @@ async def list_members(
     async with accounts.db.read() as session:
         rows = await session.execute(query.order_by(col(Membership.user_id)).limit(limit + 1))
         found = [_member(user, membership) for user, membership in rows]
+        admins = (await session.scalars(_admins(actor.workspace_id).limit(2))).all()
+    if len(admins) == 1:
+        found = [replace(one, is_only_admin=one.role is Role.ADMIN) for one in found]
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
@@ -134,6 +139,12 @@ def _members(workspace_id: UUID) -> Any:
     )
 
 
+def _admins(workspace_id: UUID) -> "sa.Select[Membership]":
+    return sa.select(Membership).where(
+        col(Membership.workspace_id) == workspace_id, col(Membership.role) == Role.ADMIN
+    )
+
+
 def _member(user: User, membership: Membership) -> Member:
     return Member(user.id, user.email, user.name, membership.role, membership.created_at)
 
@@ -142,10 +153,8 @@ async def _held(
     session: AsyncSession, workspace_id: UUID, user_id: UUID, *, stays_admin: bool
 ) -> tuple[User, Membership]:
     """A member, with every admin of the workspace held: two admins who demote each other come one after the other."""
-    admins = sa.select(Membership).where(
-        col(Membership.workspace_id) == workspace_id, col(Membership.role) == Role.ADMIN
-    )
-    held = (await session.scalars(admins.order_by(col(Membership.user_id)).with_for_update())).all()
+    admins = _admins(workspace_id).order_by(col(Membership.user_id)).with_for_update()
+    held = (await session.scalars(admins)).all()
     query = _members(workspace_id).where(col(Membership.user_id) == user_id)
     row = (await session.execute(query)).one_or_none()
     if row is None:

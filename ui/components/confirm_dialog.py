@@ -28,7 +28,7 @@ class ConfirmDialog:
         self._then: Callable[[], Awaitable[None]] | None = None
         with (
             ui.dialog().props("transition-duration=120 aria-labelledby=confirm-title") as self._dialog,
-            Tag("div", classes="sheet"),
+            Tag("div", classes="sheet") as self._sheet,
         ):
             with Tag("div", classes="sheet-head", data_icon="help_outline") as self._head:
                 self._title = Tag("h2", id="confirm-title")
@@ -51,6 +51,7 @@ class ConfirmDialog:
         self._title.say(question.title)
         self._text.say(question.text)
         self._yes.say(question.yes)
+        self._sheet.dress("sheet info" if question.is_harmless else "sheet danger")
         self._yes.dress("btn primary" if question.is_harmless else "btn danger-solid")
         self._no.say(question.no)
         self._dialog.value = True

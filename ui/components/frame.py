@@ -1,8 +1,7 @@
 """The frame of every page: what stands at the top and at the side, the toasts, and the voice for screen readers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nicegui import ui
 
@@ -36,12 +35,14 @@ class FrameView:
     """Name, address and whether it is this one; the switcher shows where there is more than one."""
     current: str
     """The name of the place that this page belongs to."""
+    profile: str
+    """The address of the person's own page."""
 
 
 class Frame:
     """Draws the frame. `main` is where the page goes."""
 
-    def __init__(self, view: FrameView, on_password: Callable[[], Any]) -> None:
+    def __init__(self, view: FrameView, on_password: Callable[[], Awaitable[None]]) -> None:
         self._live = True
         self._workers: int | None = None
         Tag("a", "Skip to content", "skip", href="#main")
@@ -81,7 +82,7 @@ class Frame:
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _top(self, view: FrameView, on_password: Callable[[], Any]) -> None:
+    def _top(self, view: FrameView, on_password: Callable[[], Awaitable[None]]) -> None:
         Tag(
             "a",
             "Mulligan",
@@ -127,7 +128,7 @@ class Frame:
                 for name, href, current in view.workspaces:
                     Tag("a", name, "item current" if current else "item", href=href, role="menuitem")
 
-    def _person(self, view: FrameView, on_password: Callable[[], Any]) -> None:
+    def _person(self, view: FrameView, on_password: Callable[[], Awaitable[None]]) -> None:
         initial = view.person[:1].upper() or "?"
         with Tag(
             "button",
@@ -138,13 +139,19 @@ class Frame:
             aria_haspopup="menu",
         ):
             menu = ui.menu().props("anchor='bottom right' self='top right' transition-duration=100")
+
+        async def ask() -> None:
+            menu.close()
+            await on_password()
+
         with menu, Tag("div", classes="menu"):
             with Tag("div", classes="who"):
                 Tag("strong", view.person)
                 Tag("div", view.email, "muted")
                 Tag("div", f"{view.role} · {view.workspace}", "muted")
+            Tag("a", "Profile", "item", href=view.profile, data_icon="person")
             password = Tag("button", "Set password", "item", type="button", data_icon="key")
-            password.on("click", lambda: (menu.close(), on_password()), args=[])
+            password.on("click", ask, args=[])
             with Tag("form", method="post", action="/logout"):
                 Tag("button", "Sign out", "item", type="submit", data_icon="logout")
 

@@ -62,7 +62,7 @@ class OpenPage:
         self._stirred_at = 0.0
         self._ticks = 0
         self._ended = False
-        self.frame = Frame(_frame_view(visit, place), self._ask_password)
+        self.frame = Frame(_frame_view(visit, place), self.ask_password)
         self._password: PasswordDialog | None = None
         self._shortcuts: ShortcutsDialog | None = None
         self._browser_news: BrowserNews | None = None
@@ -158,11 +158,17 @@ class OpenPage:
                 Tag("a", way_on, "link", href=to)
             notice.move(target_index=0)
 
-    def _ask_password(self) -> None:
-        if self._password is None:
-            with self.frame.main:
-                self._password = PasswordDialog(self._set_password)
-        self._password.open()
+    async def ask_password(self) -> None:
+        """Opens the dialog that sets one's own password."""
+
+        async def work(actor: Actor) -> None:
+            asks_current = await people.asks_for_current(self.visit.desk, actor, self.visit.cookie)
+            if self._password is None:
+                with self.frame.main:
+                    self._password = PasswordDialog(self._set_password)
+            self._password.open(asks_current=asks_current)
+
+        await self.do(work)
 
     async def _set_password(self, current: str, new: str) -> str | None:
         try:
@@ -313,4 +319,5 @@ def _frame_view(visit: Visit, place: str) -> FrameView:
             (seat.name, f"/?w={seat.slug}", seat.workspace_id == actor.workspace_id) for seat in visit.seats
         ],
         current=place,
+        profile=visit.link("/profile"),
     )

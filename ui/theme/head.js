@@ -8,15 +8,16 @@
     root.classList.toggle("dark", dark);
     root.dataset.theme = scheme;
     if (typeof setDark === "function") setDark(dark);
+    for (const radio of document.querySelectorAll('input[name="mulligan-theme"]')) radio.checked = radio.value === scheme;
   };
   system.addEventListener("change", apply);
   document.addEventListener("DOMContentLoaded", apply);
   apply();
-  window.mulliganNextScheme = () => {
-    const next = { auto: "light", light: "dark", dark: "auto" }[chosen()];
-    document.cookie = `mulligan_theme=${next}; path=/; max-age=31536000; samesite=lax`;
+  window.mulliganScheme = (scheme) => {
+    document.cookie = `mulligan_theme=${scheme}; path=/; max-age=31536000; samesite=lax`;
     apply();
   };
+  window.mulliganNextScheme = () => mulliganScheme({ auto: "light", light: "dark", dark: "auto" }[chosen()]);
   // The clipboard's own interface is there only in a secure context; a desk in a local network may be plain HTTP.
   window.mulliganCopy = async (button, text) => {
     try {

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from services.errors import NotFound
 from services.people.access import Actor
-from ui.components.confirm_dialog import ConfirmDialog
+from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
@@ -96,6 +96,14 @@ class SettingsPage(OpenPage):
         self.visit.web.live.shared.forget()
         await self.refresh()
         return True
+
+    def ask(self, question: Question, work: Work, done: str) -> None:
+        """Asks first; `change` on yes."""
+
+        async def then() -> None:
+            await self.change(work, done)
+
+        self.confirm.ask(question, then)
 
     def link(self, cursor: UUID | None = None) -> str:
         """The address of this section, or of the part of its list behind a key."""

@@ -10,11 +10,26 @@ the end of a right while the page is open, and the words of errors come with it.
 
 from services.people.access import Actor
 from ui.pages.settings.credits import CreditsSection
+from ui.pages.settings.members import MembersSection
 from ui.pages.settings.notifications import NotificationsSection
 from ui.pages.settings.retries import RetriesSection
 from ui.pages.settings.section import SettingsSection, everybody
+from ui.pages.settings.tokens import TokensSection
+from ui.pages.settings.workspace import WorkspaceSection
 
 SECTIONS: tuple[SettingsSection, ...] = (
+    SettingsSection(
+        "workspace", "Workspace", "domain", "What this workspace is called, and how long it keeps its jobs.",
+        lambda actor: actor.is_admin, WorkspaceSection,
+    ),
+    SettingsSection(
+        "members", "Members", "group", "Who is in this workspace, and what each may do.",
+        lambda actor: actor.is_admin, MembersSection,
+    ),
+    SettingsSection(
+        "tokens", "API tokens", "vpn_key", "Keys for programs: one each, so that one can end without the others.",
+        everybody, TokensSection,
+    ),
     SettingsSection(
         "credits", "Credits", "toll", "What retries have cost, and what is left.", everybody, CreditsSection
     ),
