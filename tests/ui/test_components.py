@@ -210,11 +210,19 @@ class TestAnswer:
 class TestWhen:
     def test_a_year_of_six_digits_is_no_time(self) -> None:
         with Client(page("/")) as client:
-            when = WhenField(lambda: None)
+            when = WhenField(lambda: None, is_charged=False)
         when._take("2026-11-22T14:05:00.000Z")
         assert (when.at, when.is_complete) == (datetime(2026, 11, 22, 14, 5, tzinfo=UTC), True)
         when._take("+020266-11-22T14:05:00.000Z")
         assert (when.at, when.is_complete) == (None, False)
+        client.delete()
+
+    @pytest.mark.parametrize("is_charged", [True, False])
+    def test_only_what_costs_something_is_said_to_be_charged(self, is_charged: bool) -> None:
+        with Client(page("/")) as client:
+            when = WhenField(lambda: None, is_charged=is_charged)
+        when._choose(later=True)
+        assert ("hidden" not in when._hint.classes) is is_charged
         client.delete()
 
 

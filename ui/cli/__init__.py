@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from ui.cli import jobs, operations, people, run
+from ui.cli import jobs, operations, people, run, workspace
 
 app = typer.Typer(
     name="mulligan",
@@ -21,6 +21,7 @@ run.add_commands(app)
 jobs.add_commands(app)
 operations.add_commands(app)
 people.add_commands(app)
+workspace.add_commands(app)
 
 
 def main() -> None:

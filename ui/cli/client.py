@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ REFUSED = 1
 UNREACHABLE = 3
 """Exit code: nobody answers."""
 
+# Shorter than a whole id.
+_BEGINNING = re.compile(r"[0-9a-fA-F-]{4,35}(?<![0-9a-fA-F]{32})")
+_SHOWN = 5
 _THIS_MACHINE = {"127.0.0.1", "localhost", "::1"}
 _LOCAL_TOKEN_LIFETIME = timedelta(hours=1)
 _TIMEOUT = httpx.Timeout(30, connect=5)
@@ -48,6 +52,37 @@ class Client:
     def put(self, path: str, body: dict[str, Any]) -> Any:
         """What PUT answers."""
         return self._call("PUT", path, json=body)
+
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """What PATCH answers."""
+        return self._call("PATCH", path, json=body)
+
+    def delete(self, path: str) -> None:
+        """DELETE, which answers nothing."""
+        self._call("DELETE", path)
+
+    def job_id(self, text: str) -> str:
+        """The id of the one job whose id begins so; pages show the first eight characters."""
+        text = text.strip().rstrip("\N{HORIZONTAL ELLIPSIS}")
+        if not _BEGINNING.fullmatch(text):
+            return text
+        found = self.get("/api/jobs", q=f"id:{text}", limit=_SHOWN)
+        match found["items"]:
+            case [job]:
+                return str(job["id"])
+            case []:
+                raise self.refused(f"There is no job whose id begins with {text}.")
+            case several:
+                ids = ", ".join(job["id"] for job in several)
+                raise self.refused(f"{found['total']} jobs have an id that begins with {text}: {ids}")
+
+    def job_ids(self, texts: list[str] | None) -> list[str] | None:
+        """`job_id`, of each."""
+        return [self.job_id(text) for text in texts] if texts else texts
+
+    def refused(self, words: str) -> typer.Exit:
+        """The end of a command that cannot be carried out, and why."""
+        return self._ended(words, REFUSED)
 
     def upload(self, path: Path) -> Any:
         """Hands a file in, as it is read."""

@@ -25,9 +25,10 @@ _LONGEST_POLL_SECONDS = 3.0
 Url = Annotated[str, typer.Option(envvar="MULLIGAN_URL", help="Where Mulligan is.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs: the interface's own answer.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow it until it ends.")]
-JobId = Annotated[str, typer.Argument(help="A job's id.")]
+JobId = Annotated[str, typer.Argument(help="A job's id, or how it begins.")]
 Ids = Annotated[
-    list[str] | None, typer.Argument(help="A job's id. Of several, or with a search, a batch is made.")
+    list[str] | None,
+    typer.Argument(help="A job's id, or how it begins. Of several, or with a search, a batch is made."),
 ]
 Query = Annotated[str | None, typer.Option("--q", "-q", help="All jobs that this search finds.")]
 Statuses = Annotated[list[str] | None, typer.Option("--status", help="All jobs of it; may be repeated.")]
@@ -79,7 +80,7 @@ def show(job_id: JobId, url: Url = HERE, as_json: Json = False) -> None:
     from ui.cli.client import open_client
 
     with open_client(url, as_json=as_json) as client:
-        _print_job(client.get(_at(job_id)), as_json=as_json)
+        _print_job(client.get(_at(client.job_id(job_id))), as_json=as_json)
 
 
 @jobs.command()
@@ -166,6 +167,7 @@ def retry(
         raise typer.BadParameter("--canary and --stop-at are for many jobs.")
     (job_id,) = job_ids or []
     with open_client(url, as_json=as_json) as client:
+        job_id = client.job_id(job_id)
         plan = client.get(f"{_at(job_id)}/retry")
         edited = _edited(client, plan, arg or [], args, file)
         wish = {
@@ -217,7 +219,7 @@ def copy(
     order = {"args": None if args is None else _json_object(args), "title": title}
     with open_client(url, as_json=as_json) as client:
         wished = {name: value for name, value in order.items() if value is not None}
-        job = client.post(f"{_at(job_id)}/copy", wished)
+        job = client.post(f"{_at(client.job_id(job_id))}/copy", wished)
         if not as_json and not wait:
             print(job["id"])
             return
@@ -244,6 +246,7 @@ def cancel(
         return
     (job_id,) = job_ids or []
     with open_client(url, as_json=as_json) as client:
+        job_id = client.job_id(job_id)
         job = client.get(_at(job_id))
         job = client.post(f"{_at(job_id)}/cancel", {"version": job["version"]})
         if wait:
@@ -281,6 +284,8 @@ def _batch(path: str, done: str, order: dict[str, Any], *, wait: bool, url: str,
         said = {
             name: value for name, value in order.items() if value or (name == "stop_at" and value is not None)
         }
+        if ids := client.job_ids(order.get("ids")):
+            said["ids"] = ids
         answer = client.post(path, said)
         if order["dry_run"]:
             print_json(answer) if as_json else print("\n".join(preview_page(answer, done)))
@@ -307,6 +312,7 @@ def _flag(job_id: str, wish: str, words: str, *, url: str, as_json: bool) -> Non
     from ui.cli.client import open_client, print_json
 
     with open_client(url, as_json=as_json) as client:
+        job_id = client.job_id(job_id)
         job = client.get(_at(job_id))
         job = client.post(f"{_at(job_id)}/{wish}", {"version": job["version"]})
     print_json(job) if as_json else print(f"{job['id']} {words}")

@@ -13,7 +13,7 @@ stuck = typer.Typer(
 )
 
 Kind = Annotated[str | None, typer.Option(help="Of this kind; default: of all.")]
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids of stuck jobs.")]
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids of stuck jobs, or how they begin.")]
 All = Annotated[bool, typer.Option("--all", help="All stuck jobs.")]
 
 
@@ -115,7 +115,8 @@ def _do(what: str, done: str, job_ids: list[str] | None, *, every: bool, url: st
     if bool(job_ids) == every:
         raise typer.BadParameter("name jobs, or say --all.")
     with open_client(url, as_json=as_json) as client:
-        answer = client.post(f"/api/stuck/{what}", {"ids": job_ids} if job_ids else {})
+        ids = client.job_ids(job_ids)
+        answer = client.post(f"/api/stuck/{what}", {"ids": ids} if ids else {})
     if as_json:
         print_json(answer)
     else:

@@ -70,7 +70,7 @@ def create(
     async def work() -> str:
         async with _records() as records:
             slug = slug_of(workspace) if workspace else None
-            return await create_token(records, email, name=name, workspace=slug)
+            return await create_token(records, email, name=name, workspace=slug, by="shell")
 
     print(_run(work()))
 

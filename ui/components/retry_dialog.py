@@ -99,7 +99,7 @@ class RetryDialog:
                 self._draw_upload()
             self._draw_steps(plan)
             if plan.allowed:
-                self._when = WhenField(self._on_when)
+                self._when = WhenField(self._on_when, is_charged=plan.cost > 0)
         self._dialog.value = True
         self._take_focus(allowed=plan.allowed)
 

@@ -19,13 +19,15 @@ _SOON = """(e) => {
     field.focus();
   }, 60);
 }"""
+_CHARGED = "Charged now, given back if it is cancelled before it begins."
 _CHOSEN = "(e) => emit(e.target.value ? new Date(e.target.value).toISOString() : null)"
 
 
 class WhenField:
     """Draws itself in the current slot. `at` is when; None: now."""
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None], *, is_charged: bool) -> None:
+        """`is_charged`: whether what begins costs something, which is said then."""
         self.at: datetime | None = None
         self.is_complete = True
         """Whether a time is there, where one is wanted."""
@@ -38,14 +40,14 @@ class WhenField:
             self._time = Tag(
                 "input", classes="pick hidden", id="retry-at", type="datetime-local", aria_label="Begin at"
             )
-        self._hint = Tag("p", "", "hint hidden")
+        self._hint = Tag("p", _CHARGED, "hint hidden")
+        self._is_charged = is_charged
         select.on("change", lambda e: self._choose(later=bool(e.args)), js_handler=_SOON)
         self._time.on("change", lambda e: self._take(e.args), js_handler=_CHOSEN)
 
     def _choose(self, *, later: bool) -> None:
         self._time.dress("pick" if later else "pick hidden")
-        self._hint.dress("hint" if later else "hint hidden")
-        self._hint.say("Charged now, given back if it is cancelled before it begins." if later else "")
+        self._hint.dress("hint" if later and self._is_charged else "hint hidden")
         self.at = None
         self.is_complete = not later
         self._on_change()
