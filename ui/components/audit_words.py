@@ -44,7 +44,6 @@ _VERBS = {
     "channel.change": "changed a notification channel",
     "channel.remove": "removed a notification channel",
     "channel.test": "sent a test notification",
-    "retention.delete": "removed jobs that were kept long enough",
 }
 
 
