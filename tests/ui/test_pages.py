@@ -28,7 +28,7 @@ from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.waiting import eventually
 from ui.job_views import JobViews
 from ui.live import LiveBridge
-from ui.pages import download, login
+from ui.pages import door, download, login
 from ui.pages import jobs as jobs_module
 from ui.pages import open_page as open_page_module
 from ui.pages.grid_address import GridAddress
@@ -442,7 +442,7 @@ class TestPlainPages:
     async def test_a_form_that_does_not_arrive_is_answered_in_words(
         self, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(login, "_PATIENCE_SECONDS", 0.05)
+        monkeypatch.setattr(door, "_PATIENCE_SECONDS", 0.05)
 
         async def slowly() -> AsyncIterator[bytes]:
             yield b"email="
