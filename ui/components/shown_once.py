@@ -28,7 +28,9 @@ class ShownOnce:
                 )
                 copy = Tag("button", "Copy", "btn primary", type="button", data_icon="content_copy")
                 done = Tag("button", "Done", "btn", type="button", title="Take it out of sight")
-        copied = f'(e) => mulliganCopy(e.currentTarget, document.getElementById("{block.html_id}").textContent)'
+        copied = (
+            f'(e) => mulliganCopy(e.currentTarget, document.getElementById("{block.html_id}").textContent)'
+        )
         copy.on("click", js_handler=copied)
         done.on("click", self.hide, args=[])
         self._holder.dress("once-box")
