@@ -13,6 +13,7 @@ from services import audit
 from services.database.database import db_now
 from services.errors import LastAdmin, MemberElsewhere, NotFound
 from services.models import ApiToken, Membership, User, WebSession
+from services.notifications.tables import Channel
 from services.people import links
 from services.people.access import Accounts, Actor
 from services.vocabulary import Role
@@ -76,8 +77,8 @@ async def set_role(accounts: Accounts, actor: Actor, user_id: UUID, role: Role) 
 
 
 async def remove_member(accounts: Accounts, actor: Actor, user_id: UUID) -> None:
-    """Takes a member out of the workspace; their jobs stay. Their tokens for it end at once, and so do their sessions
-    where they are in no other workspace.
+    """Takes a member out of the workspace; their jobs stay. Their tokens for it end at once, their own notification
+    channels in it are gone, and so are their sessions where they are in no other workspace.
 
     Raises:
         Forbidden: the actor is no admin.
@@ -98,6 +99,8 @@ async def remove_member(accounts: Accounts, actor: Actor, user_id: UUID) -> None
         await session.execute(
             tokens.values(revoked_at=db_now()), execution_options={"synchronize_session": False}
         )
+        own = col(Channel.owner_id) == user_id, col(Channel.workspace_id) == actor.workspace_id
+        await session.execute(sa.delete(Channel).where(*own))
         await _end_sessions(session, actor.workspace_id, user_id)
         audit.record(session, actor, "member.remove", email=user.email, role=membership.role)
 

@@ -1,5 +1,7 @@
 """What becomes news, who is told of it, and that nobody is flooded. Sending: `tests/tasks/test_notifying.py`."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from services.notifications.letters import letter_of, plain
 from services.notifications.sealing import Unsealable, unseal
 from services.notifications.tables import Channel, Message, Notice
 from services.operations import workers
+from services.people import members
 from services.people.access import Actor
 from services.policy import AutoRetry, RetryPolicy
 from services.retry.retrying import retry
@@ -220,6 +223,14 @@ class TestWhoIsTold:
         await ends(desk, ada)
         assert await told(desk, his) == []
 
+    async def test_who_is_removed_leaves_no_channel(self, desk: Desk) -> None:
+        ada, tom = await a_person(desk), await a_person(desk, Role.OPERATOR)
+        shared = await a_channel(desk, ada)
+        await a_channel(desk, tom, own=True)
+        await members.remove_member(desk, ada, tom.user_id)
+        async with desk.db.read() as session:
+            assert (await session.scalars(sa.select(col(Channel.id)))).all() == [shared.id]
+
     async def test_another_workspace_is_told_nothing(self, desk: Desk) -> None:
         ada, eve = await a_person(desk), await a_person(desk, workspace="elsewhere")
         theirs = await a_channel(desk, eve)
@@ -374,6 +385,12 @@ class TestChannels:
         await a_channel(open_house, ada, own=True)
         with pytest.raises(Invalid, match="already"):
             await channels.make(open_house, ada, Wanted(name="x", address="json://127.0.0.1"))
+
+
+def test_the_web_process_and_the_worker_never_load_apprise() -> None:
+    loaded = "import sys, ui.app, tasks.worker; sys.exit('apprise' in sys.modules)"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", loaded], timeout=120, check=False)
+    assert done.returncode == 0
 
 
 async def _now(desk: Desk, job: Job) -> Job:
