@@ -190,10 +190,12 @@ async def set_password(
 
     Raises:
         Invalid: it is too short.
-        Unauthenticated: they have a password, did not say it right, and did not sign in within the last 15 minutes.
+        Unauthenticated: they have a password, did not say it right, and did not sign in within the last 15 minutes; or
+            no browser of theirs asks.
     """
     passwords.require_good(password)
-    if await asks_for_current(accounts, actor, cookie):
+    if cookie is None or await asks_for_current(accounts, actor, cookie):
+        # Also where there is none yet: a program's token must not become a person's password.
         async with accounts.db.read() as session:
             old = (await session.get_one(User, actor.user_id)).password_hash
         if not await passwords.matches(old, current or ""):

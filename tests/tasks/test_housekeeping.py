@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -13,9 +14,11 @@ from sqlmodel import col
 
 from services import lifecycle
 from services.database.database import db_now
+from services.errors import JobNotFound
 from services.jobs import deletion, jobs, submission
 from services.lifecycle import Claim
 from services.models import Attempt, Job, Upload
+from services.people import workspaces
 from services.storage.uploads import save_upload
 from services.vocabulary import FailureType, Status
 from tasks.housekeeping import Housekeeping
@@ -43,6 +46,19 @@ class TestDue:
         await keeper.tick()
         assert (await bench.job(job.id)).status is Status.QUEUED
         assert await bench.desk.queue.backlog() == 1
+
+
+class TestRetention:
+    async def test_what_was_kept_long_enough_goes(self, bench: Bench, keeper: Housekeeping):
+        job = await submission.submit(bench.desk, bench.me, "test.noop", {})
+        long_ago = datetime.now(UTC) - timedelta(days=40)
+        rank = UUID(int=int(long_ago.timestamp() * 1000) << 80)
+        ended = {"status": Status.COMPLETED, "finished_at": long_ago, "rank": rank}
+        await _set(bench, job, **ended)
+        await workspaces.keep_for(bench.desk, bench.me, 30)
+        await keeper.tick()
+        with pytest.raises(JobNotFound):
+            await bench.job(job.id)
 
 
 class TestLostWorkers:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.people import people, sessions
+from services.people import people, sessions, tokens
 from services.vocabulary import Role
 from tests.support.house import Caller, House
 
@@ -100,6 +100,9 @@ async def test_one_s_own_name_password_and_sessions(house: House) -> None:
     # A program that found a token cannot take the account over.
     stolen = await house.http.put("/api/me/password", json={"password": "a new password"}, headers=bearer)
     assert stolen.status_code == 401
+    without = await house.caller(Role.MEMBER)
+    first = await without.call("PUT", "/api/me/password", json={"password": "a new password"})
+    assert first.status_code == 401, "nor where there is none yet"
     changed = {"password": "a new password", "current": PASSWORD}
     assert (await house.http.put("/api/me/password", json=changed, headers=own)).status_code == 204
     assert (await sessions.sign_in(house.desk, "mara@example.org", "a new password", "::1")).cookie
@@ -126,6 +129,8 @@ async def test_who_may(house: House, role: Role) -> None:
     ada, person = await house.caller(), await house.caller(role)
     someone = f"/api/members/{ada.actor.user_id}"
     invited = (await ada.post("/api/invitations", {"email": "new@example.org"})).json()["id"]
+    ((hers,), _) = await tokens.list_tokens(house.desk, ada.actor)
+    assert (await person.call("DELETE", f"/api/tokens/{hers.token.id}")).status_code == 404
     for method, path, body in (
         ("GET", "/api/members", None),
         ("PATCH", someone, {"role": "viewer"}),
