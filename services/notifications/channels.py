@@ -105,6 +105,8 @@ async def change(desk: Desk, actor: Actor, channel_id: UUID, wanted: Wanted) -> 
             setattr(found, name, value)
         if wanted.address is not None or wanted.is_on is not None:
             found.misses, found.rests_until, found.failing_since, found.trouble = 0, None, None, None
+        if wanted.address is not None:
+            found.dropped = 0
         if wanted.address is not None or wanted.is_on is False:
             await session.execute(sa.delete(Message).where(col(Message.channel_id) == channel_id))
         _record(session, actor, "channel.change", found, changed=sorted(values.keys() - {"sealed"}))

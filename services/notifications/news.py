@@ -6,6 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from services.kinds import KindRegistry
@@ -39,7 +40,8 @@ async def of_attempts(
     shown = sa.select(Job).where(col(Job.id).in_(ids), col(Job.deleted_at).is_(None))
     jobs = {job.id: job for job in (await session.scalars(shown)).all()}
     attempts: dict[UUID, dict[int, Attempt]] = defaultdict(dict)
-    for attempt in (await session.scalars(sa.select(Attempt).where(col(Attempt.job_id).in_(ids)))).all():
+    runs = sa.select(Attempt).where(col(Attempt.job_id).in_(ids)).options(defer(Attempt.traceback))  # type: ignore[arg-type]
+    for attempt in (await session.scalars(runs)).all():
         attempts[attempt.job_id][attempt.number] = attempt
     found = (_one(number, jobs.get(job_id), attempts[job_id], kinds) for job_id, number in keys)
     return [news for news in found if news]

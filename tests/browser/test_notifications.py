@@ -82,7 +82,8 @@ async def test_a_channel_is_made_tried_changed_and_removed(visit: Open, scheme: 
 
 
 async def test_a_viewer_has_their_own_alone(visit: Open) -> None:
-    page = await visit("/settings/notifications", who="vera@example.org")
+    page = await visit("/profile", who="vera@example.org")
+    await page.get_by_role("link", name="Notifications").click()
     await expect(page.get_by_role("heading", name="Your channels")).to_be_visible()
     await expect(page.get_by_role("heading", name="The workspace's channels")).to_have_count(0)
 

@@ -43,7 +43,7 @@ def install(web: Web) -> None:
 
 
 class ProfilePage(OpenPage):
-    """Four cards."""
+    """A card for each of these."""
 
     def __init__(self, visit: Visit, scheme: str) -> None:
         super().__init__(visit, "Profile")
@@ -75,6 +75,11 @@ class ProfilePage(OpenPage):
                     )
                 with card("Programs", "They come in with tokens of yours, which end without your password."):
                     Tag("a", "API tokens", "btn", href=visit.link("/settings/tokens"), data_icon="vpn_key")
+                with card("Notifications", "Channels of your own, and news by this browser itself."):
+                    Tag(
+                        "a", "Notifications", "btn", href=visit.link("/settings/notifications"),
+                        data_icon="notifications",
+                    )  # fmt: skip
             self.confirm = ConfirmDialog()
         save.on("click", self._rename, args=[])
         self._name.on("keydown.enter", self._rename, args=[])
