@@ -13,6 +13,7 @@ import mimetypes
 import os
 import re
 import sys
+import sysconfig
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,6 +34,8 @@ LOCAL = frozenset(
 _STARTS_SOMETHING = (
     "subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.startfile", "pty.spawn",
 )  # fmt: skip
+_CODE = ("stdlib", "platstdlib", "purelib", "platlib")
+_SYSTEM = ("/usr/share/zoneinfo", "/etc/ssl", "/etc/pki")
 _REACHES_OUT = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _CHANGES_FILES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.chmod", "os.link", "os.symlink")
 # What Apprise's own words leave out, because it may hold the address.
@@ -51,9 +54,9 @@ class Refusals:
     def __init__(self, *, allow_private: bool) -> None:
         self.said: list[str] = []
         self._allow_private = allow_private
-        self._readable = tuple(
-            {str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix, *sys.path) if p}
-        )
+        # Not all of `sys.path`: a desk's own data may lie in the folder that it was started in.
+        code = (*(sysconfig.get_path(name) for name in _CODE), str(Path(__file__).parent.parent), *_SYSTEM)
+        self._readable = tuple({os.path.realpath(place) + os.sep for place in code if place})
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         """Raises PermissionError, which libraries take for what it is: an OSError."""
@@ -82,7 +85,7 @@ class Refusals:
         place = os.path.realpath(os.fsdecode(path))
         if place == os.devnull:
             return
-        if changes or not place.startswith((*self._readable, "/usr/share/zoneinfo", "/etc/ssl", "/etc/pki")):
+        if changes or not place.startswith(self._readable):
             self._refuse("it would read or write a file of this machine")
 
     def _refuse(self, why: str) -> Any:

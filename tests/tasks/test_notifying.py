@@ -217,6 +217,7 @@ async def test_nothing_inside_is_reached_whatever_the_address_asks_for(
             f"json://localhost:{port}/x": "private or reserved network",
             f"mailto://u:p@example.org?smtp=127.0.0.1&port={port}": "private or reserved network",
             f"discord://1234567/abcdefghijk?template={tmp_path}/secret.json": "a file of this machine",
+            f"discord://1234567/abcdefghijk?template={Path.cwd()}/pyproject.toml": "a file of this machine",
         }.items():
             said = await courier.send(desk.settings, address, letter)
             assert not said.ok
