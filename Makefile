@@ -7,7 +7,7 @@ RUN := .venv/bin/python -m
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup test check hunt bench fmt lock clean
+.PHONY: help up setup test check hunt bench pictures fmt lock clean
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,10 @@ hunt: $(READY) ## Look for broken invariants for a while (MINUTES=60)
 
 bench: $(READY) ## Run the benchmarks
 	@$(RUN) tests.benchmarks $(ARGS)
+
+pictures: $(READY) ## Make the screenshots of docs/images from a running demo
+	@.ci/chromium
+	@$(RUN) tests.browser.pictures
 
 fmt: $(READY) ## Format, and mend what the linter can
 	@$(RUN) ruff format .

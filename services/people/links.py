@@ -53,11 +53,16 @@ async def use_link(session: AsyncSession, token: str) -> User:
     return await session.get_one(User, user_id)
 
 
-async def end_links(session: AsyncSession, user_id: UUID) -> None:
-    """Ends a user's links that nobody has used, in the caller's transaction."""
+async def end_links(session: AsyncSession, user_id: UUID, *, but_first: bool = False) -> None:
+    """Ends a user's links that nobody has used, in the caller's transaction.
+
+    `but_first` spares the link of the first start: it was printed to whoever runs the desk, who may do everything.
+    """
     unused = sa.update(SignInLink).where(
         col(SignInLink.user_id) == user_id, col(SignInLink.used_at).is_(None)
     )
+    if but_first:
+        unused = unused.where(col(SignInLink.expires_at) < _NO_DATE)
     await session.execute(unused.values(used_at=db_now()), execution_options={"synchronize_session": False})
 
 

@@ -275,7 +275,7 @@ async def _add(session: AsyncSession, settings: Settings, newcomer: _Newcomer, b
     membership = await session.get(Membership, (user.id, workspace.id))
     if membership is None:
         # Links that admins of other workspaces hold would open this one, too.
-        await links.end_links(session, user.id)
+        await links.end_links(session, user.id, but_first=True)
         role = newcomer.role or (Role.ADMIN if is_new else Role.MEMBER)
         membership = Membership(user_id=user.id, workspace_id=workspace.id, role=role)
         session.add(membership)

@@ -1,9 +1,5 @@
 """`mulligan up --demo`, the whole of it: jobs of each kind and status, and failures that a retry mends."""
 
-import signal
-import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,55 +7,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.browser.stack import ROOT
+from tests.support.demo import Demo
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_sync
 from ui.demo.server import DemoServer
-from ui.up.process import die_with_parent
 
 pytestmark = pytest.mark.slow
 
-Start = Callable[[], "Demo"]
-
-
-class Demo:
-    """A started demo, in a folder of its own."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.log = folder / "up.log"
-        self.database = folder / "data" / "mulligan.db"
-        words = ["up", "--demo", "--port", str(port), "--data", str(folder / "data")]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "ui.cli", *words], cwd=ROOT, stdout=log, stderr=log,
-                preexec_fn=die_with_parent(signal.SIGTERM),
-            )  # fmt: skip
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def is_ready(self) -> bool:
-        assert self.process.poll() is None, self.said
-        return "The demo is ready" in self.said
-
-    def jobs(self) -> list[tuple[str, str, str]]:
-        """Title, kind, status."""
-        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as database:
-            return database.execute("SELECT title, kind, status FROM job").fetchall()
-
-    def lasting_tokens(self) -> int:
-        """How many tokens never expire."""
-        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as database:
-            count = database.execute("SELECT count(*) FROM api_token WHERE expires_at IS NULL").fetchone()
-        return int(count[0])
-
-    def statuses(self) -> set[str]:
-        return {status for _, _, status in self.jobs()}
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(40) == 0, self.said
+Start = Callable[[], Demo]
 
 
 @pytest.fixture
@@ -88,6 +43,7 @@ def test_it_has_every_status_and_kind_and_is_made_once(start: Start) -> None:
     # The receiver asks once to come back: nobody has to do anything.
     eventually_sync(lambda: ("Invoice 1043 paid", "webhook.deliver", "completed") in demo.jobs(), 60)
     assert demo.lasting_tokens() == 0
+    assert opens(demo.link), "the link that was printed works when everything is there"
     demo.stop()
 
     again = start()
@@ -95,6 +51,16 @@ def test_it_has_every_status_and_kind_and_is_made_once(start: Start) -> None:
     assert "as it was left" in again.said
     assert Counter(title for title, _, _ in again.jobs()) == Counter(title for title, _, _ in made)
     again.stop()
+
+
+def opens(link: str) -> bool:
+    """Whether a sign-in link opens the workspace that it leads to."""
+    asked = httpx.URL(link)
+    with httpx.Client(base_url=asked.copy_with(raw_path=b"/"), follow_redirects=True) as browser:
+        page = browser.post(
+            "/login", data=dict(asked.params), headers={"Origin": str(browser.base_url).rstrip("/")}
+        )
+    return page.status_code == 200 and page.url.params.get("w") == "demo"
 
 
 def test_its_server_fails_in_ways_that_pass(tmp_path: Path) -> None:
