@@ -107,6 +107,10 @@ class JobReplaced(Conflict):
     # `replaced_by` in the data names it; whoever only wants to read is sent there.
 
 
+class NotFailed(Conflict):
+    """The job is {current}: only one that failed can be dismissed."""
+
+
 class NotOver(Conflict):
     """The job is {current}: a copy is made of a job that is over."""
 

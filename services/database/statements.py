@@ -270,6 +270,7 @@ def statements(*, is_sqlite: bool) -> Statements:
         forget=(
             _text(f"DELETE FROM log_line WHERE job_id IN (SELECT v.id FROM {ids})"),
             _text(f"DELETE FROM step WHERE job_id IN (SELECT v.id FROM {ids})"),
+            _text(f"DELETE FROM dismissal WHERE job_id IN (SELECT v.id FROM {ids})"),
             _text(f"DELETE FROM batch_skip WHERE batch_id IN (SELECT v.id FROM {ids})"),
             # Who did what when, and the figures, stay.
             _text(f"UPDATE audit_entry SET data = {numbers} WHERE job_id IN (SELECT v.id FROM {ids})"),

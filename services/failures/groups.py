@@ -13,6 +13,10 @@ from sqlmodel import col
 from services.database.database import db_now
 from services.desk import Desk
 from services.failures.failures import normalise
+from services.failures.lately import Retried, retried_lately
+from services.failures.marks import is_muted, marks_of
+from services.failures.tables import FailureMark, is_dismissed
+from services.failures.words import attempt_before_retry
 from services.insights.odds import Odds, odds_of_many
 from services.models import Attempt, Job
 from services.people.access import Actor
@@ -32,41 +36,83 @@ class FailureGroup:
     type: FailureType
     advice: str | None
     jobs: int
+    """Without those that somebody dismissed. 0 where all are retried now, or have recovered a moment ago."""
     first_seen: datetime
     last_seen: datetime
     odds: Odds
     trend: tuple[int, ...]
     """How many of the jobs failed in each of the last 24 hours, the oldest first."""
+    now: Retried
+    mark: FailureMark | None
+    """What people say of it."""
+
+    @property
+    def muted(self) -> bool:
+        """Whether it is out of the way."""
+        return is_muted(self.mark, self.jobs)
 
 
-async def failure_groups(desk: Desk, actor: Actor) -> list[FailureGroup]:
-    """The actor's failed jobs by mistake, the most jobs first; at most 200 groups."""
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Jobs that stand failed so."""
+
+    jobs: int
+    first_seen: datetime
+    last_seen: datetime
+    example: UUID
+
+
+async def failure_groups(desk: Desk, actor: Actor, *, muted: bool | None = False) -> list[FailureGroup]:
+    """The actor's failed jobs by mistake, the most jobs first; then those of which none is left, but some are being
+    retried, or recovered within the last hour or two. At most 200 groups.
+
+    Args:
+        muted: only groups that are muted, or only others; None: all.
+    """
+    async with desk.db.read() as session:
+        standing = await _standing(session, actor)
+        lately = await retried_lately(session, actor)
+        keys = list(standing | dict.fromkeys(lately))[:_MOST_GROUPS]
+        fingerprints = {fingerprint for _, fingerprint in keys}
+        examples = await _examples(session, [standing[key].example for key in keys if key in standing])
+        odds = await odds_of_many(session, actor.workspace_id, fingerprints)
+        trends = await _trends(session, actor, fingerprints)
+        marks = await marks_of(session, actor.workspace_id, fingerprints)
+        groups = []
+        for kind, fingerprint in keys:
+            stands = standing.get((kind, fingerprint))
+            example = examples.get((stands.example, fingerprint)) if stands else None
+            example = example or await attempt_before_retry(session, actor, kind, fingerprint)
+            if example is None or example.finished_at is None:
+                continue  # all who knew its words are deleted
+            groups.append(
+                FailureGroup(
+                    fingerprint, kind, normalise(example.error or ""), example.failure_type or FailureType.UNKNOWN,
+                    example.advice, stands.jobs if stands else 0,
+                    stands.first_seen if stands else example.finished_at,
+                    stands.last_seen if stands else example.finished_at,
+                    odds[fingerprint], trends.get((kind, fingerprint), (0,) * TREND_HOURS),
+                    lately.get((kind, fingerprint), Retried()), marks.get(fingerprint),
+                )
+            )  # fmt: skip
+    return [group for group in groups if muted in {None, group.muted}]
+
+
+async def _standing(session: AsyncSession, actor: Actor) -> dict[tuple[str, str], _Standing]:
+    """The groups of jobs that stand failed, the most jobs first."""
     count, first, last = sa.func.count(), sa.func.min(col(Job.finished_at)), sa.func.max(col(Job.finished_at))
     # PostgreSQL before 18 has no max(uuid); as text, ids sort the same.
     newest = sa.func.max(sa.cast(col(Job.id), sa.String))
     query = (
         sa.select(col(Job.kind), col(Job.fingerprint), count, first, last, newest)
         .where(*actor.visible(), col(Job.status).in_(UNSUCCESSFUL), col(Job.fingerprint).is_not(None))
+        .where(~is_dismissed())
         .group_by(col(Job.kind), col(Job.fingerprint))
         .order_by(count.desc(), last.desc())
         .limit(_MOST_GROUPS)
     )
-    async with desk.db.read() as session:
-        rows: Sequence[Any] = (await session.execute(query)).all()
-        examples = await _examples(session, [UUID(row[5]) for row in rows])
-        odds = await odds_of_many(session, actor.workspace_id, {row[1] for row in rows})
-        trends = await _trends(session, actor, {row[1] for row in rows})
-        groups = []
-        for kind, fingerprint, jobs, first_seen, last_seen, example_id in rows:
-            example = examples[UUID(example_id), fingerprint]
-            groups.append(
-                FailureGroup(
-                    fingerprint, kind, normalise(example.error or ""), example.failure_type or FailureType.UNKNOWN,
-                    example.advice, jobs, first_seen, last_seen, odds[fingerprint],
-                    trends.get((kind, fingerprint), (0,) * TREND_HOURS),
-                )
-            )  # fmt: skip
-    return groups
+    rows: Sequence[Any] = (await session.execute(query)).all()
+    return {(row[0], row[1]): _Standing(row[2], row[3], row[4], UUID(row[5])) for row in rows}
 
 
 async def _trends(
@@ -81,6 +127,7 @@ async def _trends(
             col(Job.status).in_(UNSUCCESSFUL),
             col(Job.fingerprint).in_(fingerprints),
             col(Job.finished_at) > db_now(-TREND_HOURS * 3600),
+            ~is_dismissed(),
         )
         .group_by(col(Job.kind), col(Job.fingerprint), hours_ago)
     )

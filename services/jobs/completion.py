@@ -23,7 +23,7 @@ _HINTS = {
     "status": "where it stands", "kind": "what sort of job", "error": "words of the error",
     "title": "words of the title", "type": "what sort of failure", "fingerprint": "the very same mistake",
     "owner": "who submitted it", "worker": "who ran it", "age": "since it was made", "ended": "since it was over",
-    "after": "retried after that mistake", "attempts": "how often it ran",
+    "after": "retried after that mistake", "dismissed": "needs no attention", "attempts": "how often it ran",
     "retries": "how often it was retried", "id": "its id, or the beginning of it",
 }  # fmt: skip
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -158,8 +158,12 @@ async def _numbers(_desk: Desk, _actor: Actor, part: str) -> list[Value]:
     )
 
 
+async def _yes_or_no(_desk: Desk, _actor: Actor, _part: str) -> list[Value]:
+    return [("yes", "somebody said so"), ("no", "")]
+
+
 _VALUES: dict[str, Callable[[Desk, Actor, str], Awaitable[list[Value]]]] = {
     "status": _statuses, "kind": _kinds, "type": _types, "owner": _owners, "worker": _workers, "age": _ages,
-    "ended": _ages, "attempts": _numbers, "retries": _numbers,
+    "ended": _ages, "dismissed": _yes_or_no, "attempts": _numbers, "retries": _numbers,
 }  # fmt: skip
 _LISTED = {"status", "kind", "type"}

@@ -14,6 +14,7 @@ from services.database.database import db_now, rows_json
 from services.database.statements import statements
 from services.desk import Desk
 from services.errors import Conflict, JobNotFound, ServiceUnavailable, StillActive
+from services.failures.tables import Dismissal
 from services.feed import Change
 from services.jobs.jobs import find_job
 from services.lifecycle import Candidate
@@ -97,7 +98,7 @@ async def _empty(session: AsyncSession, job: Job) -> tuple[Job, set[UUID]]:
     # Of the records whose place it took, too: nothing of the content may outlive it.
     line = [job.id, *await lineage.forebears(session, job)]
     uploads_of_it = await _inputs(session, line)
-    for content in (LogLine, Step):
+    for content in (LogLine, Step, Dismissal):
         await session.execute(sa.delete(content).where(col(content.job_id).in_(line)))
     await session.execute(sa.delete(BatchSkip).where(col(BatchSkip.batch_id) == job.id))
     # By way of the batches, which are few: the key of what they say begins with the batch.

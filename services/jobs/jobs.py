@@ -12,6 +12,7 @@ from services import audit, lifecycle
 from services import credits as ledger
 from services.desk import Desk
 from services.errors import Conflict, NotFound, RetriesDisabled
+from services.failures.tables import Dismissal
 from services.feed import Change
 from services.jobs.submission import ring
 from services.kinds import JobKind
@@ -19,7 +20,7 @@ from services.models import Artifact, Attempt, Job, LogLine, Step, Upload, User
 from services.operations import switches
 from services.people.access import Actor
 from services.retry import lineage
-from services.vocabulary import ACTIVE, PAUSABLE, RETRIES, TERMINAL, Status
+from services.vocabulary import ACTIVE, PAUSABLE, RETRIES, TERMINAL, UNSUCCESSFUL, Status
 
 _LIST_LIMIT = 200
 _COPIES = 10
@@ -41,6 +42,8 @@ class JobDetail:
     upload: Upload | None
     origin: Job | None
     """What it was made from, where the actor sees that."""
+    dismissal: Dismissal | None
+    """Who said that it needs no attention, and why."""
     copies: list[Job]
     """What was made from it, the newest few that the actor sees."""
 
@@ -61,6 +64,8 @@ class Actions:
     """Run again as a new job."""
     pause: bool
     resume: bool
+    dismiss: bool
+    """Say that it needs no attention; or that it does, after all."""
 
 
 def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
@@ -78,6 +83,7 @@ def actions(desk: Desk, actor: Actor, job: Job) -> Actions:
         copy=actor.may_change and kind is not None and job.status in TERMINAL and not ours,
         pause=_may_pause(actor, job, kind) and job.paused_at is None,
         resume=_may_pause(actor, job, kind) and job.paused_at is not None,
+        dismiss=actor.may_change and job.status in UNSUCCESSFUL,
     )
 
 
@@ -153,6 +159,7 @@ async def job_detail(desk: Desk, actor: Actor, job_id: UUID) -> JobDetail:
             owner=await session.get_one(User, job.owner_id),
             upload=await session.get(Upload, job.upload_id) if job.upload_id else None,
             origin=await _origin(session, actor, job),
+            dismissal=await _dismissal(session, job),
             copies=await _copies(session, actor, job),
         )
 
@@ -162,6 +169,11 @@ async def _origin(session: AsyncSession, actor: Actor, job: Job) -> Job | None:
         return None
     query = sa.select(Job).where(col(Job.id) == job.made_from, *actor.visible())
     return (await session.scalars(query)).one_or_none()
+
+
+async def _dismissal(session: AsyncSession, job: Job) -> Dismissal | None:
+    found = await session.get(Dismissal, job.id)
+    return found if found and found.attempt == job.attempt and job.status in UNSUCCESSFUL else None
 
 
 async def _copies(session: AsyncSession, actor: Actor, job: Job) -> list[Job]:

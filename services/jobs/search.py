@@ -17,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import col
 
+from services.failures.tables import is_dismissed
 from services.insights.tables import Grain, OutcomeRollup
 from services.jobs.terms import Term, read_terms
 from services.models import Attempt, Job, JobCount, User, now
@@ -236,6 +237,13 @@ def _after(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
     return col(Job.id).in_(retried)
 
 
+def _dismissed(term: Term, _: Actor) -> sa.ColumnElement[bool]:
+    said = term.value.lower()
+    if said not in {"yes", "no"}:
+        term.wrong("dismissed: takes yes or no.", "dismissed:yes")
+    return is_dismissed() if said == "yes" else ~is_dismissed()
+
+
 def _id(term: Term, _: Actor) -> sa.ColumnElement[bool]:
     digits = term.value.lower().rstrip("…*").replace("-", "")
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
@@ -257,6 +265,7 @@ _FIELDS: dict[str, Callable[[Term, Actor], sa.ColumnElement[bool]]] = {
     "age": _age,
     "ended": _ended,
     "after": _after,
+    "dismissed": _dismissed,
     "attempts": _number(Job.attempt),
     "retries": _number(Job.retry_count),
     "id": _id,
@@ -267,6 +276,6 @@ _COUNTED = {"status", "kind", "owner"}
 _EXAMPLES = {
     "status": "failed", "kind": "video.process", "error": "ffmpeg", "title": "interview", "type": "transient",
     "fingerprint": "3f2a91c07be4d518", "owner": "me", "worker": "render-1", "age": "<1d", "ended": "<1d",
-    "after": "3f2a91c07be4d518", "attempts": ">1",
+    "after": "3f2a91c07be4d518", "dismissed": "yes", "attempts": ">1",
     "retries": ">0", "id": "0198",
 }  # fmt: skip

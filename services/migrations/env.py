@@ -3,6 +3,7 @@
 from alembic import context
 from sqlmodel import SQLModel
 
+import services.failures.tables
 import services.insights.tables
 import services.models
 import services.notifications.tables  # noqa: F401 - these declare the tables

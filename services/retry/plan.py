@@ -21,6 +21,7 @@ from services.errors import (
     Invalid,
     MulliganError,
 )
+from services.failures.tables import FailureMark
 from services.insights.odds import Odds, odds_after
 from services.jobs.jobs import find_job
 from services.kinds import JobKind
@@ -98,6 +99,8 @@ class RetryPlan:
     """The input that it would run with."""
     odds: Odds | None
     advice: str | None
+    note: FailureMark | None
+    """What somebody who looks after the workspace wrote on this failure; None where nobody did."""
     previous_error: str | None
     dialog: RetryDialog
     created_at: datetime
@@ -151,6 +154,7 @@ async def _read(
         balance=await ledger.balance_of(session, actor.workspace_id),
         steps=list((await session.scalars(steps)).all()),
         odds=await _odds(session, job),
+        mark=await _mark(session, job),
         upload=await session.get(Upload, upload_id) if upload_id else None,
         off=await switches.off(session, actor.workspace_id, job.kind),
         attempts=attempts,
@@ -160,6 +164,10 @@ async def _read(
 async def _odds(session: AsyncSession, job: Job) -> Odds | None:
     odds = await odds_after(session, job.workspace_id, job.fingerprint) if job.fingerprint else None
     return odds if odds and odds.tried else None
+
+
+async def _mark(session: AsyncSession, job: Job) -> FailureMark | None:
+    return await session.get(FailureMark, (job.workspace_id, job.fingerprint)) if job.fingerprint else None
 
 
 def _as_wished(result: CheckResult, wish: Wish) -> CheckResult:
@@ -203,7 +211,8 @@ def _plan(facts: Facts, found: Sequence[CheckResult], starts_at: datetime | None
         can_force=any(r.forcible for r in against) and all(r.forcible or can_be_waited_for(r) for r in against),
         upload_id=edit.upload_id if edit else job.upload_id,
         replaceable=facts.kind.upload_field if _is_gone(against) else None,
-        odds=facts.odds, advice=job.advice, previous_error=job.error,
+        odds=facts.odds, advice=job.advice, note=facts.mark if facts.mark and facts.mark.note else None,
+        previous_error=job.error,
         dialog=replace(policy.dialog, text=policy.dialog.text.format(cost=f"{cost} credit{'' if cost == 1 else 's'}")),
         created_at=job.created_at, finished_at=job.finished_at,
     )  # fmt: skip

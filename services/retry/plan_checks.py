@@ -17,6 +17,7 @@ from services.errors import (
     RetryLimitReached,
     ServiceUnavailable,
 )
+from services.failures.tables import FailureMark
 from services.insights.odds import Odds
 from services.kinds import JobKind
 from services.lifecycle import Edit
@@ -53,6 +54,8 @@ class Facts:
     steps: list[Step]
     odds: Odds | None
     upload: Upload | None
+    mark: FailureMark | None = None
+    """What is said of the failure."""
     off: Switch | None = None
     """What keeps jobs of the kind from being retried."""
     attempts: int = 0

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Open
+from tests.browser.test_looks import require_accessible
 
 pytestmark = [
     pytest.mark.browser,
@@ -66,6 +67,61 @@ async def test_a_whole_group_gets_its_second_chance(
     await expect(page.get_by_role("status").filter(has_text="retried in the background")).to_be_visible()
     await page.goto("/?q=%22of+a+group%22")
     await expect(page.locator("tr[data-status=completed]")).to_have_count(3)
+
+
+async def test_a_group_gets_a_note_is_muted_and_seen_again(
+    visit: Open, submit: Callable[..., dict[str, Any]]
+) -> None:
+    job = submit("test.fails", "to be muted")
+    page = await visit("/failures")
+    card = page.get_by_role("listitem").filter(has_text="test.fails")
+    await card.get_by_role("button", name="Note, mute").click()
+    dialog = page.get_by_role("dialog", name="About this failure")
+    await expect(dialog.get_by_label("Note")).to_be_focused()
+    await require_accessible(page)
+    await dialog.get_by_label("Note").fill("Their host is down until Monday.")
+    await dialog.get_by_role("combobox").click()
+    await page.get_by_role("option", name="Muted for a week").click()
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(card).to_have_count(0)
+
+    await page.get_by_role("link", name="1 muted").click()
+    await expect(page.get_by_role("heading", name="Muted failures")).to_be_visible()
+    await expect(card).to_contain_text("Their host is down until Monday.")
+    await card.get_by_role("button", name="Retry").click()
+    await page.get_by_role("button", name="Cancel").click()
+    await card.get_by_role("button", name="Note, mute").click()
+    await dialog.get_by_role("combobox").click()
+    await page.get_by_role("option", name="Seen").click()
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("heading", name="Nothing is muted")).to_be_visible()
+
+    await page.goto(f"/jobs/{job['id']}")
+    await page.get_by_role("button", name="Retry", exact=True).click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Their host is down until Monday.")
+
+
+async def test_a_failed_job_is_dismissed_with_a_reason(
+    visit: Open, submit: Callable[..., dict[str, Any]]
+) -> None:
+    job = submit("test.fails", "not needed")
+    page = await visit(f"/jobs/{job['id']}")
+    await page.get_by_role("button", name="More").click()
+    await page.get_by_role("menuitem", name="Dismiss the failure").click()
+    dialog = page.get_by_role("dialog", name="Dismiss this failure?")
+    await expect(dialog.get_by_label("Reason")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_contain_text("Say why.")
+    await page.keyboard.type("the customer has it already")
+    await page.keyboard.press("Enter")
+    said = page.get_by_role("status").filter(has_text="the customer has it already")
+    await expect(said).to_be_visible()
+    await require_accessible(page)
+    await page.goto("/?q=dismissed:yes")
+    await expect(page.get_by_role("row", name="not needed")).to_be_visible()
+    await page.goto(f"/jobs/{job['id']}")
+    await said.get_by_role("button", name="Undo").click()
+    await expect(said).to_have_count(0)
 
 
 async def test_a_viewer_is_offered_no_retry(visit: Open, submit: Callable[..., dict[str, Any]]) -> None:

@@ -40,6 +40,7 @@ NOTHING = Actions(
     copy=False,
     pause=False,
     resume=False,
+    dismiss=False,
 )
 
 
@@ -256,4 +257,6 @@ class TestTheme:
         assert not re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;\s,)])", rules)
         used = set(re.findall(r"var\(--([a-z-]+)", STYLESHEET))
         own = {"radius", "radius-small", "mono", "icons", "scheme", "p", "bars", "s-bg", "s-fg", "s-icon"}
+        own |= {"h", "done", "failed", "late", "key"}  # of the chart of the insights
+        own |= {f"k-{name}" for name in ("completed", "failed", "timeout", "cancelled")}
         assert used - own <= set(LIGHT)

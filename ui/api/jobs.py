@@ -8,7 +8,8 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from services.jobs import copying, deletion, job_list, jobs, pausing, submission
+from services.jobs import copying, deletion, dismissal, job_list, jobs, pausing, submission
+from services.jobs.dismissal import REASON_LIMIT
 from services.jobs.export import Format, export
 from services.jobs.job_list import JobQuery
 from services.operations.waiting import waiting_reasons
@@ -18,6 +19,13 @@ from ui.api.caller import Caller, JobId, TheDesk
 from ui.api.schemas import JobDetailOut, JobList, JobOut, LogPage, NewJob, Order, VersionedOrder, log_page
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+
+class DismissOrder(Order):
+    """Why a failed job needs no attention."""
+
+    reason: str = Field(min_length=1, max_length=REASON_LIMIT)
+
 
 IdempotencyKey = Annotated[
     str | None,
@@ -176,6 +184,20 @@ async def resume_job(
     job = await pausing.resume(desk, actor, job_id, version=order.version if order else None)
     owners = await jobs.owners(desk, [job])
     return JobOut.of(desk, actor, job, owners[job.owner_id].email)
+
+
+@router.post("/{job_id}/dismiss")
+async def dismiss_job(desk: TheDesk, actor: Caller, job_id: JobId, order: DismissOrder) -> JobDetailOut:
+    """Says of a failed job that it needs no attention, and why. It stays failed; a retry ends it."""
+    await dismissal.dismiss(desk, actor, job_id, order.reason)
+    return await get_job(desk, actor, job_id)
+
+
+@router.delete("/{job_id}/dismiss")
+async def restore_job(desk: TheDesk, actor: Caller, job_id: JobId) -> JobDetailOut:
+    """Undoes that: the job needs attention again."""
+    await dismissal.restore(desk, actor, job_id)
+    return await get_job(desk, actor, job_id)
 
 
 @router.delete("/{job_id}", status_code=204)

@@ -12,7 +12,7 @@ from services.retry import retrying as retry
 from services.retry.retrying import RetryPlan, Wish
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
-from ui.api.schemas import ChangeOut, Moment, Order, Version, Wire
+from ui.api.schemas import ChangeOut, Moment, NoteOut, Order, Version, Wire
 
 router = APIRouter(prefix="/api/jobs", tags=["retries"])
 
@@ -92,6 +92,7 @@ class PlanOut(Wire):
     replaceable: str | None = Field(description="The argument whose upload is gone; another one would do.")
     odds: OddsOut | None
     advice: str | None
+    note: NoteOut | None = Field(description="What somebody wrote on this failure.")
     previous_error: str | None
     dialog: DialogOut
     created_at: datetime
@@ -101,8 +102,9 @@ class PlanOut(Wire):
     def of(cls, plan: RetryPlan) -> Self:
         """The plan of the services."""
         later = {"at": plan.later and plan.later.at, "waits_for": plan.later and plan.later.waits_for}
-        same = {name: getattr(plan, name) for name in cls.model_fields.keys() - later.keys()}
-        return cls.model_validate(same | later)
+        own: dict[str, Any] = {**later, "note": NoteOut.of(plan.note)}
+        same = {name: getattr(plan, name) for name in cls.model_fields.keys() - own.keys()}
+        return cls.model_validate(same | own)
 
 
 class RetryOrder(Order):

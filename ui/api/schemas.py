@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.desk import Desk
+from services.failures.tables import FailureMark
 from services.jobs.jobs import Actions, JobDetail, actions
 from services.models import Artifact, Attempt, Job, LogLine, Step
 from services.operations.waiting import Waiting
@@ -56,6 +57,29 @@ class VersionedOrder(Order):
     version: Version | None = None
 
 
+class NoteOut(BaseModel):
+    """What somebody wrote on a failure."""
+
+    text: str
+    by: str
+    at: datetime
+
+    @classmethod
+    def of(cls, mark: FailureMark | None) -> "NoteOut | None":
+        """The note of a mark; None where there is none."""
+        if mark is None or mark.note is None or mark.note_by is None or mark.note_at is None:
+            return None
+        return cls(text=mark.note, by=mark.note_by, at=mark.note_at)
+
+
+class DismissalOut(Wire):
+    """Somebody says that a failed job needs no attention."""
+
+    reason: str
+    by: str
+    at: datetime
+
+
 class Can(Wire):
     """What the caller may do with the job now."""
 
@@ -68,6 +92,7 @@ class Can(Wire):
     copy_: bool = Field(alias="copy", description="Run it again as a new job.")
     pause: bool
     resume: bool
+    dismiss: bool = Field(description="Say that it needs no attention, or that it does after all.")
 
 
 class JobOut(BaseModel):
@@ -212,6 +237,7 @@ class JobDetailOut(JobOut):
     artifacts: list[ArtifactOut]
     upload: UploadOut | None
     waiting: WaitingOut | None
+    dismissal: DismissalOut | None = Field(description="Why it needs no attention, where somebody says so.")
 
     @classmethod
     def of_detail(cls, desk: Desk, actor: Actor, detail: JobDetail, waiting: Waiting | None) -> Self:
@@ -224,6 +250,7 @@ class JobDetailOut(JobOut):
                 "artifacts": _all(ArtifactOut, detail.artifacts),
                 "upload": UploadOut.model_validate(detail.upload) if detail.upload else None,
                 "waiting": WaitingOut.model_validate(waiting) if waiting else None,
+                "dismissal": DismissalOut.model_validate(detail.dismissal) if detail.dismissal else None,
             }
         )
 

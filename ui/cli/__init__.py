@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from ui.cli import jobs, operations, people, run, workspace
+from ui.cli import failures, jobs, operations, people, run, workspace
 
 app = typer.Typer(
     name="mulligan",
@@ -20,6 +20,7 @@ app = typer.Typer(
 run.add_commands(app)
 jobs.add_commands(app)
 operations.add_commands(app)
+failures.add_commands(app)
 people.add_commands(app)
 workspace.add_commands(app)
 

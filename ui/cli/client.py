@@ -57,9 +57,9 @@ class Client:
         """What PATCH answers."""
         return self._call("PATCH", path, json=body)
 
-    def delete(self, path: str) -> None:
-        """DELETE, which answers nothing."""
-        self._call("DELETE", path)
+    def delete(self, path: str) -> Any:
+        """What DELETE answers, if anything."""
+        return self._call("DELETE", path)
 
     def job_id(self, text: str) -> str:
         """The id of the one job whose id begins so; pages show the first eight characters."""

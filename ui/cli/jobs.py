@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import typer
 
 jobs = typer.Typer(
-    help="Jobs: list, show, submit, retry, copy, cancel, pause, resume, delete. MULLIGAN_TOKEN says who you are.\n\n"
+    help="Jobs: list, show, submit, retry, copy, cancel, pause, resume, dismiss, delete.\n\n"
+    "MULLIGAN_TOKEN says who you are.\n\n"
     "Exit codes: 0 done, 1 refused, 2 wrong command line, 3 nobody answers, 4 waited for a job that did not complete.",
     no_args_is_help=True,
 )
@@ -306,6 +307,31 @@ def pause(job_id: JobId, url: Url = HERE, as_json: Json = False) -> None:
 def resume(job_id: JobId, url: Url = HERE, as_json: Json = False) -> None:
     """Let a paused job go on."""
     _flag(job_id, "resume", "goes on", url=url, as_json=as_json)
+
+
+@jobs.command()
+def dismiss(
+    job_id: JobId,
+    reason: Annotated[str, typer.Option(help="Why it needs no attention.")],
+    url: Url = HERE,
+    as_json: Json = False,
+) -> None:
+    """Say of a failed job that it needs no attention. It stays failed; a retry ends it."""
+    from ui.cli.client import open_client, print_json
+
+    with open_client(url, as_json=as_json) as client:
+        job = client.post(f"{_at(client.job_id(job_id))}/dismiss", {"reason": reason})
+    print_json(job) if as_json else print(f"{job['id']} is dismissed")
+
+
+@jobs.command()
+def restore(job_id: JobId, url: Url = HERE, as_json: Json = False) -> None:
+    """Undo dismiss: the job needs attention again."""
+    from ui.cli.client import open_client, print_json
+
+    with open_client(url, as_json=as_json) as client:
+        job = client.delete(f"{_at(client.job_id(job_id))}/dismiss")
+    print_json(job) if as_json else print(f"{job['id']} needs attention")
 
 
 def _flag(job_id: str, wish: str, words: str, *, url: str, as_json: bool) -> None:

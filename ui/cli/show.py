@@ -33,6 +33,7 @@ def job_page(job: dict[str, Any]) -> Iterable[str]:
         yield f"  error: {plain(job['error'])}"
     if job["advice"]:
         yield f"  advice: {plain(job['advice'])}"
+    yield from _said("dismissed by", job["dismissal"], "reason")
     if job["waits_for"]:
         yield f"  waits for: {plain(job['waits_for'])}"
     elif job["run_at"]:
@@ -82,6 +83,13 @@ def plan_page(plan: dict[str, Any]) -> Iterable[str]:
         yield f"  after this very error, {odds['succeeded']} of {odds['tried']} retries worked"
     if plan["advice"]:
         yield f"  advice: {plain(plan['advice'])}"
+    yield from _said("note by", plan["note"], "text")
+
+
+def _said(what: str, said: dict[str, Any] | None, words: str) -> Iterable[str]:
+    """What somebody wrote, if anybody did."""
+    if said:
+        yield f"  {what} {plain(said['by'])}: {plain(said[words])}"
 
 
 def _changes(changes: Sequence[dict[str, Any]]) -> Iterable[str]:

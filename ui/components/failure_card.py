@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
 from services.failures.groups import FailureGroup
+from services.failures.tables import FailureMark
 from services.vocabulary import FailureType
 from ui.components import wording
 from ui.components.element import Tag
 from ui.components.moment import Moment
+from ui.components.plan_view import draw_note
+from ui.components.section import Section
 
 _HELPS = 0.5
 # What differs between the jobs of a group stands as <n>, <url> and so on in its message.
@@ -26,9 +29,13 @@ class FailureCard:
     """One group. `show` sets what differs."""
 
     def __init__(
-        self, group: FailureGroup, jobs: str, on_retry: Callable[[], Awaitable[None]] | None
+        self,
+        group: FailureGroup,
+        jobs: str,
+        on_retry: Callable[[], Awaitable[None]] | None,
+        on_mark: Callable[[], Awaitable[None]] | None,
     ) -> None:
-        """`jobs` is the address of the group's jobs; without `on_retry` there is no button for it."""
+        """`jobs` is the address of the group's jobs; without `on_retry` or `on_mark` there is no button for it."""
         with Tag("li", classes="card failure", data_fingerprint=group.fingerprint) as self.element:
             with Tag("div", classes="what"):
                 with Tag("h2"):
@@ -41,10 +48,18 @@ class FailureCard:
                 with Tag("p"):
                     Tag("span", group.type.replace("_", " "), "pill type")
                     Tag("span", group.advice or _ADVICE.get(group.type, ""))
+                self._note = Section(classes="group-note")
+                with Tag("div", classes="group-more"):
+                    self._now = Tag("span", classes="hidden")
+                    self._muted = Tag("span", classes="hidden")
+                    if on_mark:
+                        mark = Tag("button", "Note, mute\N{HORIZONTAL ELLIPSIS}", "link", type="button")
+                        mark.on("click", on_mark, args=[])
             self._trend = Tag("div", classes="trend", role="img")
             with Tag("div", classes="many"):
                 self._jobs = Tag("a", classes="link", href=jobs)
                 self._last = Moment(group.last_seen, "ago")
+                self._first = Moment(group.first_seen, "ago", "first ")
             with Tag("div", classes="odds"):
                 self._bar = Tag("div", classes="barred", aria_hidden="true")
                 self._odds = Tag("span")
@@ -56,11 +71,15 @@ class FailureCard:
 
     def show(self, group: FailureGroup) -> None:
         """The group as it is now."""
-        self._jobs.say(wording.plural(group.jobs, "job"))
+        self.group = group
+        self._jobs.say(wording.plural(group.jobs, "job") if group.jobs else "none left")
+        self._first.point(group.first_seen)
+        self._show_now(group)
+        self._show_mark(group)
         self._last.point(group.last_seen)
         self._retry.say(f"Retry {wording.number(group.jobs)}…")
         self._retry.dress("btn retry" if self._may_retry and group.jobs else "hidden")
-        self.element.toggle("gone", on=group.jobs == 0)
+        self.element.toggle("gone", on=group.jobs == 0 and not group.now.under_way)
         day = sum(group.trend)
         self._trend.put(
             aria_label=f"{wording.number(day)} in the last 24 hours, {wording.number(group.trend[-1])} in the last one",
@@ -76,6 +95,35 @@ class FailureCard:
             if tried
             else "Not retried yet"
         )
+
+    def _show_now(self, group: FailureGroup) -> None:
+        said = []
+        if group.now.under_way:
+            said.append(f"{wording.number(group.now.under_way)} being retried now")
+        if group.now.recovered:
+            said.append(f"{wording.number(group.now.recovered)} recovered lately")
+        self._now.say(" · ".join(said))
+        self._now.dress("group-now" if said else "hidden")
+        self._now.put(data_icon="autorenew" if group.now.under_way else "check_circle")
+
+    def _show_mark(self, group: FailureGroup) -> None:
+        mark = group.mark
+        if mark and mark.note:
+            self._note.show((mark.note, mark.note_by, mark.note_at), lambda: draw_note(mark))
+        else:
+            self._note.show(None, lambda: None, visible=False)
+        self._muted.say(_muted_words(mark) if mark and group.muted else "")
+        self._muted.dress("group-muted" if group.muted else "hidden")
+        self._muted.put(data_icon="notifications_off")
+
+
+def _muted_words(mark: FailureMark) -> str:
+    until = "until it is unmuted"
+    if mark.muted_above is not None:
+        until = f"until it has more than {wording.number(mark.muted_above)} jobs"
+    elif mark.muted_until is not None:
+        until = f"until {mark.muted_until:%Y-%m-%d %H:%M} UTC"
+    return f"Muted by {mark.muted_by} {until}"
 
 
 def bars(values: tuple[int, ...]) -> str:

@@ -103,12 +103,15 @@ class More:
         with menu, Tag("div", classes="menu", role="menu"):
             self._edit = _item("Edit and retry", "edit", "edit", menu, on_action)
             self._copy = _item("Run again as a copy", "content_copy", "copy", menu, on_action)
+            self._dismiss = _item("Dismiss the failure", "visibility_off", "dismiss", menu, on_action)
 
     def show(self, actions: Actions) -> None:
         """Offers what may be done."""
         self._edit.dress("item" if actions.edit else "hidden")
         self._copy.dress("item" if actions.copy else "hidden")
-        self._button.dress("btn round" if actions.edit or actions.copy else "hidden")
+        self._dismiss.dress("item" if actions.dismiss else "hidden")
+        some = actions.edit or actions.copy or actions.dismiss
+        self._button.dress("btn round" if some else "hidden")
 
 
 def _item(word: str, icon: str, action: str, menu: ui.menu, on_action: OnAction) -> Tag:

@@ -71,6 +71,7 @@ class JobView:
             copy=False,
             pause=False,
             resume=False,
+            dismiss=False,
         )
         return replace(
             self, status=Status.QUEUED, note="", note_is_error=False, percent=None, progress=NOTHING,

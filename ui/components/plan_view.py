@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from services.failures.tables import FailureMark
 from services.policy import CheckResult
 from services.retry.retrying import RetryPlan
 from ui.components.element import Tag
@@ -52,7 +53,7 @@ def _in_words(value: Any) -> str:
 
 
 def _draw_previous(plan: RetryPlan) -> None:
-    if not plan.previous_error and not plan.advice:
+    if not plan.previous_error and not plan.advice and not plan.note:
         return
     odds = (
         f"Retries after this error: {plan.odds.succeeded} of {plan.odds.tried} succeeded."
@@ -69,6 +70,17 @@ def _draw_previous(plan: RetryPlan) -> None:
         Tag("div", plan.previous_error or "No message.", "err")
         if said := " ".join(filter(None, [odds, plan.advice])):
             Tag("div", said)
+        if plan.note:
+            draw_note(plan.note)
+
+
+def draw_note(mark: FailureMark) -> None:
+    """What somebody wrote on a failure, who, and when."""
+    with Tag("div", classes="note-line", data_icon="sticky_note_2"), Tag("div"):
+        Tag("span", mark.note, "note-text")
+        with Tag("span", classes="muted"):
+            Tag("span", f" {mark.note_by}, ")
+            Moment(mark.note_at, "ago")
 
 
 def _draw_list(title: str, css: str, icon: str, lines: list[str]) -> None:

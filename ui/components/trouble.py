@@ -1,5 +1,8 @@
 """What went wrong with a job, in large, and whether it is retried."""
 
+from collections.abc import Awaitable, Callable
+
+from services.failures.tables import Dismissal
 from services.models import Job
 from services.operations.waiting import awaited
 from services.vocabulary import Status
@@ -28,3 +31,17 @@ def draw_trouble(job: Job) -> None:
             copy_button(job.error or "", "the error")
         if job.advice:
             Tag("p", job.advice, "advice")
+
+
+def draw_dismissal(said: Dismissal, undo: Callable[[], Awaitable[None]] | None) -> None:
+    """Who says that it needs no attention, and why; with a way back where `undo` is given."""
+    with Tag("div", classes="dismissed", role="status", data_icon="visibility_off"):
+        with Tag("div"):
+            Tag("strong", "Dismissed: ")
+            Tag("span", said.reason)
+            with Tag("div", classes="muted"):
+                Tag("span", f"by {said.by}, ")
+                Moment(said.at, "ago")
+        if undo:
+            button = Tag("button", "Undo", "btn small", type="button")
+            button.on("click", undo, args=[])

@@ -11,7 +11,9 @@ from starlette.responses import Response
 from services.batch import batch
 from services.batch.batch import Selection, Trial
 from services.errors import NotFound
+from services.failures import marks
 from services.failures.groups import FailureGroup, failure_groups
+from services.failures.lately import Retried
 from services.people.access import Actor
 from services.vocabulary import UNSUCCESSFUL, BatchAction
 from ui.components import wording
@@ -19,6 +21,7 @@ from ui.components.batch_dialog import BatchDialog, BatchWish
 from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.components.failure_card import FailureCard
+from ui.components.mark_dialog import MarkDialog, MarkWish
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
@@ -43,24 +46,27 @@ def install(web: Web) -> None:
             return to_sign_in(request)
         except NotFound:
             return not_found("There is no such workspace here.")
-        await FailuresPage(visit).begin()
+        await FailuresPage(visit, muted=request.query_params.get("muted") == "yes").begin()
         return None
 
 
 class FailuresPage(OpenPage):
     """The groups, in the order of the last reading: figures change in place, new groups wait behind a button."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: Visit, *, muted: bool = False) -> None:
         super().__init__(visit, "Failures")
+        self._only_muted = muted
         self._groups: list[FailureGroup] = []
         self._cards: dict[Key, FailureCard] = {}
         self._read_at = 0.0
         self._waits = False
         with self.frame.main:
             with Tag("div", classes="page-head"):
-                Tag("h1", "Failures")
+                Tag("h1", "Muted failures" if muted else "Failures")
                 self._newer = Tag("button", "", "hidden", type="button", data_icon="arrow_upward")
                 Tag("div", classes="grow")
+                other = {} if muted else {"muted": "yes"}
+                self._other = Tag("a", "", "hidden", href=visit.link("/failures", **other))
                 reload = Tag(
                     "button",
                     "Reload",
@@ -81,6 +87,7 @@ class FailuresPage(OpenPage):
             self._more = Tag("button", "Show more", "hidden", type="button")
             self._empty = Empty()
             self.dialog = BatchDialog(self._start)
+            self.mark_dialog = MarkDialog(self._save_mark)
         self._wanted: Selection | None = None
         self._newer.on("click", self.reload, args=[])
         reload.on("click", self.reload, args=[])
@@ -106,7 +113,12 @@ class FailuresPage(OpenPage):
             self._list.clear()
             self._show_more()
             self._newer.dress("hidden")
-            if not groups:
+            if not groups and self._only_muted:
+                self._empty.say(
+                    "Nothing is muted", "Failures that are muted stand here, out of the way.",
+                    icon="notifications_off", link=("All failures", self.visit.link("/failures")),
+                )  # fmt: skip
+            elif not groups:
                 self._empty.say(
                     "Nothing has failed", "Failed jobs stand here, grouped by what went wrong.",
                     icon="sentiment_satisfied", link=("All jobs", self.visit.link("/")),
@@ -142,7 +154,12 @@ class FailuresPage(OpenPage):
     async def _read(self) -> list[FailureGroup]:
         desk, actor = self.visit.desk, self.actor
         self._read_at = monotonic()
-        return await self.read_shared("failures", load=lambda: failure_groups(desk, actor))
+        groups = await self.read_shared("failures", load=lambda: failure_groups(desk, actor, muted=None))
+        muted = sum(group.muted for group in groups)
+        self._other.say("All failures" if self._only_muted else f"{wording.number(muted)} muted")
+        self._other.put(data_icon="arrow_back" if self._only_muted else "notifications_off")
+        self._other.dress("btn" if muted or self._only_muted else "hidden")
+        return [group for group in groups if group.muted is self._only_muted]
 
     def _show_more(self) -> None:
         start = len(self._cards)
@@ -158,7 +175,29 @@ class FailuresPage(OpenPage):
             await self._ask(_selection(group))
 
         jobs = self.visit.link("/", q=_search(group))
-        return FailureCard(group, jobs, retry if self.actor.may_change else None)
+
+        async def mark() -> None:
+            self.mark_dialog.show(self._cards[_key(group)].group)
+
+        return FailureCard(
+            group, jobs, retry if self.actor.may_change else None, mark if self.actor.operates else None
+        )
+
+    async def _save_mark(self, wish: MarkWish) -> bool:
+        async def work(actor: Actor) -> None:
+            desk = self.visit.desk
+            if wish.note is not None:
+                await marks.note(desk, actor, wish.fingerprint, wish.note)
+            if wish.mute or wish.unmute:
+                await marks.mute(desk, actor, wish.fingerprint, wish.mute)
+
+        if not await self.do(work, trouble="That was not saved."):
+            return False
+        if wish.mute or wish.unmute:
+            self.frame.toasts.success("Muted." if wish.mute else "It is seen again.")
+        self.visit.web.live.shared.forget()
+        await self.reload()
+        return True
 
     # --- a group's second chance --------------------------------------------------------------------------------------
 
@@ -185,7 +224,7 @@ class FailuresPage(OpenPage):
 
 
 def _search(group: FailureGroup) -> str:
-    return f"kind:{group.kind} fingerprint:{group.fingerprint}"
+    return f"kind:{group.kind} fingerprint:{group.fingerprint} dismissed:no"
 
 
 def _selection(group: FailureGroup) -> Selection:
@@ -198,4 +237,4 @@ def _key(group: FailureGroup) -> Key:
 
 def _over(group: FailureGroup) -> FailureGroup:
     """The group when no job is in it any more."""
-    return replace(group, jobs=0)
+    return replace(group, jobs=0, now=Retried())

@@ -1,7 +1,7 @@
 """`/jobs/{id}`: one job, with everything that happened to it, live."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from uuid import UUID
 
 from nicegui import ui
@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.errors import JobNotFound, JobReplaced, MulliganError
+from services.failures.tables import Dismissal
 from services.feed import Change
-from services.jobs import copying, deletion, jobs, pausing
+from services.jobs import copying, deletion, dismissal, jobs, pausing
 from services.jobs.jobs import JobDetail
 from services.models import Job
 from services.operations.waiting import Waiting, waiting_reasons
@@ -27,10 +28,11 @@ from ui.components.job_files import FileLinks, draw_files
 from ui.components.job_head import JobHead
 from ui.components.job_story import draw_attempts, draw_steps, draw_timeline, step_views, timeline
 from ui.components.job_view import JobView, job_view
+from ui.components.reason_dialog import ReasonDialog
 from ui.components.result_views import result_view
 from ui.components.section import Section
 from ui.components.tree import tree
-from ui.components.trouble import draw_trouble
+from ui.components.trouble import draw_dismissal, draw_trouble
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.pages.retrying import Retrying
@@ -81,11 +83,13 @@ class JobPage(OpenPage):
                 self, hope=self._hope, know=self._know, swap=self.replaced, reread=self._reread_job
             )
             self.confirm = ConfirmDialog()
+            self.reason = ReasonDialog()
         ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
         self._show(detail, waiting)
 
     def _build(self) -> None:
         self._head = JobHead(self.visit.link("/"), self._on_action)
+        self._dismissal = Section(classes="waits-holder")
         self._trouble = Section(classes="trouble-holder")
         self._waits = Section(classes="waits-holder")
         with Tag("div", classes="job-grid"):
@@ -115,6 +119,7 @@ class JobPage(OpenPage):
         self._show_waiting(view.waits)
         self._head.show(view, deletable=jobs.actions(self.visit.desk, self.actor, job).delete)
         self._show_trouble(job)
+        self._show_dismissal(detail.dismissal)
         views = step_views(kind.steps if kind else (), detail.steps, job.status)
         self._steps.show(tuple(views), lambda: draw_steps(views), visible=bool(views))
         files = detail.artifacts
@@ -146,6 +151,13 @@ class JobPage(OpenPage):
             (broken, job.status, job.error, job.advice, job.due_at, job.waits_for),
             lambda: draw_trouble(job),
             visible=broken,
+        )
+
+    def _show_dismissal(self, said: Dismissal | None) -> None:
+        undo = self._restore if said and self.actor.may_change else None
+        key = said and (said.reason, said.at, undo is None)
+        self._dismissal.show(
+            key, lambda: draw_dismissal(said, undo) if said else None, visible=said is not None
         )
 
     def _show_waiting(self, waits: str) -> None:
@@ -242,30 +254,28 @@ class JobPage(OpenPage):
 
     async def _on_action(self, action: str) -> None:
         view = self._head.view
-        if view is None or view.retrying:
+        if view is None or view.retrying or not getattr(view.actions, action):
             return
-        match action:
-            case "retry" if view.actions.retry:
-                await self.retrying.ask(view.id, view.title, view.kind)
-            case "edit" if view.actions.edit:
-                await self.retrying.edit(view.id)
-            case "copy" if view.actions.copy:
-                await self._copy(view)
-            case "cancel" if view.actions.cancel:
-                await self._cancel(view)
-            case "start" if view.actions.start:
-                await self._start(view)
-            case "pause" if view.actions.pause:
-                await self._pause(view)
-            case "resume" if view.actions.resume:
-                await self._resume(view)
-            case "delete" if view.actions.delete:
-                text = (
-                    f"“{view.title}” is removed with its files and its input. Its credits stay in the ledger."
-                )
-                self.confirm.ask(
-                    Question("Delete this job?", text, "Delete job", icon="delete"), self._delete
-                )
+        await self._deeds[action](view)
+
+    @property
+    def _deeds(self) -> dict[str, Callable[[JobView], Awaitable[None]]]:
+        """What each of the head's actions begins, by the name that `Actions` has for it."""
+        return {
+            "retry": lambda view: self.retrying.ask(view.id, view.title, view.kind),
+            "edit": lambda view: self.retrying.edit(view.id),
+            "copy": self._copy, "cancel": self._cancel, "start": self._start, "pause": self._pause,
+            "resume": self._resume, "dismiss": self._ask_dismiss, "delete": self._ask_delete,
+        }  # fmt: skip
+
+    async def _ask_dismiss(self, view: JobView) -> None:
+        text = f"“{view.title}” stays failed, and is not counted among what needs attention any more."
+        question = Question("Dismiss this failure?", text, "Dismiss", icon="visibility_off")
+        self.reason.ask(question, self._dismiss)
+
+    async def _ask_delete(self, view: JobView) -> None:
+        text = f"“{view.title}” is removed with its files and its input. Its credits stay in the ledger."
+        self.confirm.ask(Question("Delete this job?", text, "Delete job", icon="delete"), self._delete)
 
     async def _cancel(self, view: JobView) -> None:
         async def cancel() -> None:
@@ -306,6 +316,20 @@ class JobPage(OpenPage):
 
         await self.do(work, trouble=f"“{view.title}” was not copied.")
 
+    async def _dismiss(self, reason: str) -> None:
+        async def work(actor: Actor) -> None:
+            await dismissal.dismiss(self.visit.desk, actor, self._id, reason)
+
+        if await self.do(work, trouble="The failure was not dismissed."):
+            await self.refresh()
+
+    async def _restore(self) -> None:
+        async def work(actor: Actor) -> None:
+            await dismissal.restore(self.visit.desk, actor, self._id)
+
+        if await self.do(work, trouble="It stays dismissed."):
+            await self.refresh()
+
     async def _delete(self) -> None:
         async def work(actor: Actor) -> None:
             self.visit.web.live.unsubscribe(self)
@@ -341,7 +365,7 @@ class JobPage(OpenPage):
         mods = event.modifiers
         if not event.action.keydown or mods.ctrl or mods.alt or mods.meta:
             return
-        if self.retrying.is_asking or self.confirm.is_open:
+        if self.retrying.is_asking or self.confirm.is_open or self.reason.is_open:
             return
         match event.key.name:
             case "r":

@@ -334,6 +334,10 @@ MATRIX = {
     "delete many": (202, 202, 202, 403),
     "submit before others": (201, 201, 403, 403),
     "groups of failures": (1, 1, 0, 1),
+    "mute a failure": (200, 200, 403, 403),
+    "note a failure": (200, 200, 403, 403),
+    "dismiss a job": (200, 200, 404, 403),
+    "undo that": (200, 200, 404, 403),
     "switches": (200, 200, 200, 200),
     "queues": (200, 200, 403, 200),
     "stuck jobs": (200, 200, 403, 200),
@@ -349,7 +353,7 @@ MATRIX = {
     "audit": (200, 200, 403, 200),
     "workers": (200, 200, 200, 200),
     "stats": (200, 200, 200, 200),
-    "insights": (2, 2, 0, 2),
+    "insights": (3, 3, 0, 2),
     "kinds": (200, 200, 200, 200),
 }
 
@@ -371,6 +375,7 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
     exported = await who.get("/api/jobs/export", params={"status": "queued", "format": "json"})
     owners = (await who.get("/api/search/completions", params={"q": "owner:"})).json()
     many = {"ids": [str(new_id())]}
+    at_group = f"/api/failures/{(await owner.get(at['failed'])).json()['fingerprint']}"
     got = {
         "start": (await who.post(f"{at['active']}/start")).status_code,
         "pause": (await who.post(f"{at['active']}/pause")).status_code,
@@ -383,6 +388,10 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
             await who.post("/api/jobs", {"kind": "test.priced", "priority": "high"})
         ).status_code,
         "groups of failures": len((await who.get("/api/failures")).json()),
+        "mute a failure": (await who.call("PATCH", at_group, json={"mute": {}})).status_code,
+        "note a failure": (await who.call("PATCH", at_group, json={"note": "known"})).status_code,
+        "dismiss a job": (await who.post(f"{at['failed']}/dismiss", {"reason": "known"})).status_code,
+        "undo that": (await who.call("DELETE", f"{at['failed']}/dismiss")).status_code,
         "switches": (await who.get("/api/switches")).status_code,
         "queues": (await who.get("/api/queues")).status_code,
         "stuck jobs": (await who.get("/api/stuck")).status_code,
