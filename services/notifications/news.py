@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
 
+from services.failures.marks import muted_among
 from services.kinds import KindRegistry
 from services.models import Attempt, Job
 from services.notifications.rules import News, asked_for, events_of
@@ -44,7 +45,21 @@ async def of_attempts(
     for attempt in (await session.scalars(runs)).all():
         attempts[attempt.job_id][attempt.number] = attempt
     found = (_one(number, jobs.get(job_id), attempts[job_id], kinds) for job_id, number in keys)
-    return [news for news in found if news]
+    return await _not_muted(session, [news for news in found if news])
+
+
+async def _not_muted(session: AsyncSession, found: Sequence[News]) -> list[News]:
+    """Those of which people want to hear: of a muted group of failures nobody is told."""
+    failed: dict[UUID, set[str]] = defaultdict(set)
+    for news in found:
+        if news.workspace_id and news.fingerprint:
+            failed[news.workspace_id].add(news.fingerprint)
+    muted = {
+        (home, fingerprint)
+        for home, fingerprints in failed.items()
+        for fingerprint in await muted_among(session, home, fingerprints)
+    }
+    return [news for news in found if (news.workspace_id, news.fingerprint) not in muted]
 
 
 async def _of_jobs(session: AsyncSession, kinds: KindRegistry) -> list[News]:

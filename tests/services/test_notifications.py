@@ -16,6 +16,7 @@ from services.batch.match import Selection
 from services.database.database import db_now
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, NotFound, RateLimited
+from services.failures import marks
 from services.failures.failures import failure
 from services.jobs import deletion, submission
 from services.lifecycle import Claim, Outcome
@@ -160,6 +161,19 @@ class TestNews:
             await deletion.delete(desk, ada, one.id)
         assert await told(desk) == [E.JOB_FAILED]
         assert await letters(desk, channel) == []  # it was deleted before it was sent
+
+    async def test_of_a_muted_group_nobody_is_told(self, desk: Desk) -> None:
+        ada = await a_person(desk)
+        await a_channel(desk, ada)
+        await ends(desk, ada)
+        assert await told(desk) == [E.JOB_FAILED]
+        await marks.mute(desk, ada, str(FLAKY.fingerprint), marks.Mute())
+        await ends(desk, ada)
+        await ends(desk, ada, status=Status.COMPLETED)
+        assert await told(desk) == [E.JOB_FAILED, E.JOB_COMPLETED]
+        await marks.mute(desk, ada, str(FLAKY.fingerprint), None)
+        await ends(desk, ada)
+        assert await told(desk) == [E.JOB_FAILED, E.JOB_COMPLETED, E.JOB_FAILED]
 
     async def test_a_batch_is_one_message(self, desk: Desk) -> None:
         ada = await a_person(desk)
