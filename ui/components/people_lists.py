@@ -85,12 +85,12 @@ def draw_tokens(found: Sequence[OwnedToken], on_revoke: Callable[[OwnedToken], A
                     Tag("div", f"{one.email} · {ending}" if owners else ending, "muted")
                 with Tag("td", classes="when"):
                     Moment(token.created_at, "ago")
-                with Tag("td", classes="muted used"):
+                with Tag("td", classes="muted used" if token.last_used_at else "muted"):
                     if token.last_used_at:
                         Moment(token.last_used_at, "ago")
                     else:
-                        Tag("span", "never")
-                with Tag("td", classes="muted until"):
+                        Tag("span", "never used")
+                with Tag("td", classes="muted until" if token.expires_at else "muted"):
                     if token.expires_at:
                         Moment(token.expires_at, "datetime")
                     else:

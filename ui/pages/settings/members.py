@@ -142,8 +142,8 @@ class MembersSection:
 
     def _ask_remove(self, one: Member) -> None:
         is_me = one.id == self._page.actor.user_id
-        text = "Their sessions and tokens for this workspace end at once. Their jobs stay."
-        question = Question(f"Remove {one.name}?", f"{one.email} is out. {text}", "Remove")
+        text = "loses access at once, with every session and token for this workspace. The jobs stay."
+        question = Question(f"Remove {one.name}?", f"{one.email} {text}", "Remove")
         if is_me:
             question = Question("Leave this workspace?", "Only an admin can let you in again.", "Leave")
 

@@ -18,6 +18,7 @@ from ui.pages.settings.sections import sections_of
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
 _EVERY_SECONDS = 10.0
+_SKELETON_AFTER_SECONDS = 0.4
 
 
 def install(web: Web) -> None:
@@ -58,7 +59,7 @@ class SettingsPage(OpenPage):
             with Tag("div", classes="page-head"):
                 Tag("h1", "Settings")
                 Tag("div", classes="grow")
-                Tag("span", visit.actor.workspace_name, "muted set-where")
+                Tag("span", visit.actor.workspace_name, "muted only-small")
             with Tag("nav", classes="tabs set-tabs", aria_label="Settings"):
                 for one in sections_of(visit.actor):
                     here = one.slug == section.slug
@@ -67,15 +68,23 @@ class SettingsPage(OpenPage):
                         data_icon=one.icon, aria_current="page" if here else None,
                     )  # fmt: skip
             Tag("p", section.lead, "muted lead")
+            self._wait = Tag("div", classes="hidden")
+            with self._wait:
+                for width in ("60%", "90%", "75%"):
+                    Tag("div", classes="skeleton-line", style=f"width:{width}")
             with Tag("div", classes="settings"):
                 self._view = section.build(self)
             self.confirm = ConfirmDialog()
 
     async def begin(self) -> None:
-        """Reads and draws."""
+        """Reads and draws; with a skeleton first, where reading takes a while."""
         self.open()
         ui.timer(_EVERY_SECONDS, self.refresh, immediate=False)
-        await asyncio.gather(self.refresh(), self.show_figures())
+        reading = asyncio.gather(self.refresh(), self.show_figures())
+        done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
+        if not done:
+            self._wait.dress("set-wait")
+            reading.add_done_callback(lambda _: self._wait.dress("hidden"))
 
     async def refresh(self) -> None:
         """Reads again; draws what has changed."""
