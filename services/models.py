@@ -368,6 +368,25 @@ class JobCount(SQLModel, table=True):
     jobs: int = Field(sa_type=sa.BigInteger)
 
 
+class SavedView(SQLModel, table=True):
+    """A view of the grid that somebody has named, for themselves or for the whole workspace."""
+
+    __tablename__ = "saved_view"
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    workspace_id: UUID = Field(foreign_key="workspace.id", ondelete="CASCADE")
+    owner_id: UUID = Field(foreign_key="user_account.id", ondelete="CASCADE")
+    name: str = Field(max_length=60)
+    q: str = Field(default="", max_length=500)
+    statuses: list[Status] = Field(default_factory=list, sa_type=Json)
+    """None named: all."""
+    sort: str = Field(default="newest", max_length=16)
+    shared: bool = False
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+
+    __table_args__ = (sa.Index("uq_saved_view_name", "workspace_id", "owner_id", "name", unique=True),)
+
+
 def is_now(status: Status) -> sa.ColumnElement[bool]:
     """`Job.status` with the word in the statement's text: a bound parameter would hide the partial indexes."""
     word = sa.bindparam(None, status, type_=words(Status), literal_execute=True)

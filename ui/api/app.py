@@ -30,6 +30,7 @@ from ui.api import (
     own,
     retries,
     search,
+    views,
     workspace,
 )
 from ui.api.caller import SIGNED_IN
@@ -47,7 +48,7 @@ Errors are problem+json (RFC 9457); programs look at `code`."""
 
 _SIGNED_IN_ROUTERS = (
     kinds.router, jobs.router, retries.router, batches.router, files.router, failures.router, figures.router,
-    insights.router, operations.router, channels.router, search.router, events.router,
+    insights.router, operations.router, channels.router, search.router, views.router, events.router,
     members.router, own.router, workspace.router,
 )  # fmt: skip
 _PROBLEM: dict[int | str, dict[str, Any]] = {

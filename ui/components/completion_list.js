@@ -37,7 +37,10 @@ export default {
     },
   },
   methods: {
-    later() {
+    later(event) {
+      // Between two words the list would only be in the way; ↓ or a click asks for it.
+      const before = this.input.value.slice(0, this.input.selectionStart);
+      if (event.type === "input" && /(^|\s)$/.test(before)) return this.close();
       clearTimeout(this.timer);
       this.stale = true; // what is offered belongs to what was typed before
       this.timer = setTimeout(() => this.ask(), PAUSE_MS);

@@ -1,6 +1,6 @@
 """What the address of the grid says: status, search, order, place. Reload and share give the same view."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
@@ -48,6 +48,14 @@ class GridAddress:
             cursor=query.get("cursor") or None,
             workspace=workspace,
         )
+
+    @classmethod
+    def showing(cls, q: str, statuses: Collection[Status], sort: str, workspace: str | None) -> "GridAddress":
+        """A view with these statuses: a tab where there is one for them, else words of the search."""
+        tab = next((tab for tab in (None, *Status, *Span) if set(statuses_of(tab)) == set(statuses)), None)
+        if statuses and tab is None:
+            q = f"status:{','.join(statuses)} {q}".strip()
+        return cls(tab, q, "oldest" if sort == "oldest" else "newest", workspace=workspace)
 
     def change(self, **changes: Any) -> "GridAddress":
         """Another view; it starts at the first page, unless it names a cursor."""

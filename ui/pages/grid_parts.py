@@ -23,7 +23,7 @@ from ui.visit import Visit
 
 _HINT = "Search: words, or status:failed kind:video.process error:ffmpeg owner:me age:<1d"
 # A plain click stays in the page; one that asks for a new tab or window is the browser's.
-_PLAIN_CLICK = (
+PLAIN_CLICK = (
     "(e) => { if (e.ctrlKey || e.metaKey || e.shiftKey || e.button) return; e.preventDefault(); emit(); }"
 )
 _SPANS: dict[Tab, str] = {Span.ACTIVE: "Scheduled, queued and running", Span.HISTORY: "What is over"}
@@ -44,6 +44,9 @@ class Page(Protocol):
 
     async def show_newer(self) -> None:
         """What waits at the top."""
+
+    def ask_views(self) -> None:
+        """Somebody wants to save this view, or to change one."""
 
     async def on_action(self, action: Action, row: JobRow) -> None:
         """A row's button."""
@@ -66,6 +69,7 @@ class GridParts:
         with Tag("section", classes="grid-card", aria_label="Jobs"):
             self._search(address)
             self._mistake_line()
+            self.views_place = Tag("div")
             self._newer = Tag("button", "", "newer hidden", type="button", data_icon="arrow_upward")
             self.bulk_place = Tag("div")
             self.table = JobTable(page.on_action, pickable=page.visit.actor.may_change)
@@ -91,6 +95,8 @@ class GridParts:
             tab.put(href=address.change(tab=shown).path, aria_current="page" if chosen else None)
         self.table.sorted(newest=address.sort == "newest")
         self._order.put(value=address.sort)
+        if self.search.value != address.q:  # the page has it already, so that this searches for nothing
+            self.search.value = address.q
         for form, link in self._exports.items():
             link.put(href=address.export(form))
 
@@ -212,7 +218,7 @@ class GridParts:
         words = STATUS_LOOKS[shown].label if isinstance(shown, Status) else shown or "all"
         with Tag("a", words.capitalize(), "tab", title=_SPANS.get(shown)) as tab:
             count = Tag("span", "", "count")
-        tab.on("click", lambda: self._page.go(self._page.address.change(tab=shown)), js_handler=_PLAIN_CLICK)
+        tab.on("click", lambda: self._page.go(self._page.address.change(tab=shown)), js_handler=PLAIN_CLICK)
         self._tabs[shown] = (tab, count)
 
     def _mistake_line(self) -> None:
@@ -247,6 +253,8 @@ class GridParts:
                 lambda e: self._sort("oldest" if e.args == "oldest" else "newest"),
                 js_handler="(e) => emit(e.target.value)",
             )
+            views = Tag("button", "Views", "btn icon-small", type="button", data_icon="bookmark_border")
+            views.on("click", self._page.ask_views, args=[])
             GridDisplay()
 
     def _sort(self, sort: Sort) -> Awaitable[None]:
@@ -261,5 +269,5 @@ class GridParts:
             return self._page.go(self._page.address.change(cursor=cursor()))
 
         link = Tag("a", name, "hidden", data_icon=icon)
-        link.on("click", go, js_handler=_PLAIN_CLICK)
+        link.on("click", go, js_handler=PLAIN_CLICK)
         return link

@@ -25,10 +25,11 @@ from ui.components.job_view import JobView
 from ui.components.toasts import Toasts
 from ui.pages.bulk import Bulk
 from ui.pages.grid_address import PAGE_SIZE, GridAddress
-from ui.pages.grid_parts import GridParts
+from ui.pages.grid_parts import PLAIN_CLICK, GridParts
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.pages.retrying import Retrying
+from ui.pages.saved_views import SavedViews
 from ui.theme import STATUS_LOOKS
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 
@@ -76,6 +77,7 @@ class JobsPage(OpenPage):
                 self, hope=self._hope, know=self._know, swap=self.replaced, reread=self._reread_job
             )
             self.confirm = ConfirmDialog()
+            self.views = SavedViews(self, self.parts.views_place, PLAIN_CLICK)
             self.bulk = Bulk(self, self.parts.table, self.parts.bulk_place, self.parts.banner_place)
         body = self.parts.table.body
         body.on("mouseenter", lambda: self._hover(on=True), args=[])
@@ -91,7 +93,7 @@ class JobsPage(OpenPage):
     async def begin(self) -> None:
         """Reads and draws; with skeletons first, where reading takes a while."""
         self.open()
-        reading = asyncio.gather(self._read_first(), self.show_figures())
+        reading = asyncio.gather(self._read_first(), self.show_figures(), self._read_views())
         done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
         if not done:
             self.parts.table.wait()
@@ -106,6 +108,13 @@ class JobsPage(OpenPage):
                 self.parts.show_unread(
                     error.message if isinstance(error, MulliganError) else _UNREAD, self.address
                 )
+
+    async def _read_views(self) -> None:
+        """Never raises: the grid works without."""
+        try:
+            await self.views.read()
+        except Exception:
+            logger.exception("the saved views could not be read")
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -192,7 +201,12 @@ class JobsPage(OpenPage):
         self.address = address
         (ui.navigate.history.push if keep_history else ui.navigate.history.replace)(address.path)
         self.parts.show_address(address)
+        self.views.show_address()
         await self.reload()
+
+    def ask_views(self) -> None:
+        """Opens the dialog of saved views."""
+        self.views.ask()
 
     # --- showing ------------------------------------------------------------------------------------------------------
 
@@ -223,7 +237,12 @@ class JobsPage(OpenPage):
 
     @property
     def _is_asked(self) -> bool:
-        return self.retrying.is_asking or self.confirm.is_open or self.bulk.dialog.is_open
+        return (
+            self.retrying.is_asking
+            or self.confirm.is_open
+            or self.bulk.dialog.is_open
+            or self.views.dialog.is_open
+        )
 
     def _hover(self, *, on: bool) -> None:
         self._hovered = on

@@ -321,6 +321,11 @@ MATRIX = {
     "list another's job": (1, 1, 0, 1),
     "export another's job": ((200, 1), (200, 1), (200, 0), (200, 1)),
     "complete a search for owners": (3, 3, 1, 3),
+    "save a view of one's own": (201, 201, 201, 201),
+    "share a view": (201, 201, 403, 403),
+    "see views": (["all", "mine", "ours"], ["all", "mine", "ours"], ["mine", "ours"], ["mine", "ours"]),
+    "rename another's shared view": (200, 200, 403, 403),
+    "remove another's own view": (404, 404, 404, 404),
     "submit": (201, 201, 201, 403),
     "upload": (201, 201, 201, 403),
     "plan a retry": (200, 200, 404, 200),
@@ -372,6 +377,8 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
     }
     total = (await who.get("/api/jobs", params={"status": "queued"})).json()["total"]
     dry = await who.post("/api/retries", {"ids": [failed["id"]], "dry_run": True})
+    ours = (await owner.post("/api/views", {"name": "ours", "status": ["failed"], "shared": True})).json()
+    theirs = (await owner.post("/api/views", {"name": "theirs"})).json()
     exported = await who.get("/api/jobs/export", params={"status": "queued", "format": "json"})
     owners = (await who.get("/api/search/completions", params={"q": "owner:"})).json()
     many = {"ids": [str(new_id())]}
@@ -402,6 +409,15 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
         "fail stuck jobs": (await who.post("/api/stuck/fail")).status_code,
         "export another's job": (exported.status_code, len(exported.json())),
         "complete a search for owners": len(owners["options"]),
+        "save a view of one's own": (
+            await who.post("/api/views", {"name": "mine", "q": "owner:me"})
+        ).status_code,
+        "share a view": (await who.post("/api/views", {"name": "all", "shared": True})).status_code,
+        "see views": [view["name"] for view in (await who.get("/api/views")).json()],
+        "rename another's shared view": (
+            await who.call("PATCH", f"/api/views/{ours['id']}", json={"name": "ours"})
+        ).status_code,
+        "remove another's own view": (await who.call("DELETE", f"/api/views/{theirs['id']}")).status_code,
         "see another's job": (await who.get(at["failed"])).status_code,
         "list another's job": total,
         "submit": (await who.post("/api/jobs", {"kind": "test.priced"})).status_code,
