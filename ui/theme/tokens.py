@@ -42,6 +42,8 @@ LIGHT = {
     "shadow": "0 1px 2px rgb(15 23 42 / 6%)",
     "shadow-high": "0 20px 48px rgb(15 23 42 / 22%)",
     "scrim": "rgb(15 23 42 / 42%)",
+    "paper": "#ffffff",
+    "ink": "#000000",
 }
 
 DARK = {
@@ -79,6 +81,8 @@ DARK = {
     "shadow": "0 1px 2px rgb(0 0 0 / 40%)",
     "shadow-high": "0 20px 48px rgb(0 0 0 / 60%)",
     "scrim": "rgb(2 6 16 / 66%)",
+    "paper": "#ffffff",
+    "ink": "#000000",
 }
 
 
