@@ -1,6 +1,7 @@
 """`demo.task` and `demo.render`: what `mulligan up --demo` plays with. Kinds of one's own look just like these."""
 
 import asyncio
+import time
 from enum import StrEnum
 from typing import Any
 
@@ -67,10 +68,10 @@ async def run_task(job: JobContext, args: TaskArgs) -> dict[str, Any]:
 
 
 async def _work(job: JobContext, args: TaskArgs) -> None:
-    ticks = max(round(args.seconds / _TICK_SECONDS), 1)
-    for tick in range(ticks):
-        await job.progress(100 * tick / ticks, "Working")
-        await asyncio.sleep(_TICK_SECONDS)
+    began = time.monotonic()
+    while (gone := time.monotonic() - began) < args.seconds:
+        await job.progress(100 * gone / args.seconds, "Working")
+        await asyncio.sleep(min(_TICK_SECONDS, args.seconds - gone))
     if args.ending is Ending.FLAKY and job.attempt == 1:
         raise JobError(
             "The mirror answered 503",

@@ -4,12 +4,13 @@ import subprocess
 from pathlib import Path
 
 from ui.demo.resume import write_resume
+from ui.demo.server import BREAKS, SLOW
 
 _SECONDS = 120
 
 
 def make_media(folder: Path) -> None:
-    """Makes `clip.mp4` (12 s, with a tone), `damaged.mp4` and `resume.docx`, where they are not there yet."""
+    """Makes what is not there yet: a clip of 12 s with a tone, a resume, large files, and damaged ones."""
     folder.mkdir(parents=True, exist_ok=True)
     clip, damaged, resume = folder / "clip.mp4", folder / "damaged.mp4", folder / "resume.docx"
     if not clip.exists():
@@ -18,6 +19,9 @@ def make_media(folder: Path) -> None:
         damaged.write_bytes(b"\x00\x00\x00\x18ftypisom" + b"not a video after all " * 4000)
     if not resume.exists():
         write_resume(resume)
+    (folder / "damaged.torrent").write_bytes(b"d8:announce20:")
+    for name, size in ((BREAKS, 900_000), (SLOW, 12_000_000)):
+        (folder / name).write_bytes(bytes(range(250)) * (size // 250))
 
 
 def _encode(target: Path) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ui.demo.server import BREAKS, SLOW
+
 
 @dataclass(frozen=True)
 class Order:
@@ -27,8 +29,9 @@ def orders(server: str) -> Iterator[Order]:
     yield from _downloads(server)
     yield from _resumes()
     yield Order("demo.render", "Lighthouse at dusk", {"scene": "lighthouse"})
-    # The last is the first in the list, and still runs when somebody looks.
+    # The last are the first in the list, and still run when somebody looks.
     yield Order("demo.task", "A long one: cancel me", {"seconds": 18, "ending": "good"})
+    yield Order("file.download", "A slow one: pause me", {"url": f"{server}/files/{SLOW}"})
 
 
 def _tasks() -> Iterator[Order]:
@@ -71,3 +74,5 @@ def _downloads(server: str) -> Iterator[Order]:
     yield Order("video.download", "A clip that was removed", {"url": nothing})
     yield Order("file.download", "clip.mp4", {"url": clip})
     yield Order("file.download", "removed.mp4", {"url": nothing})
+    yield Order("file.download", "A mirror that breaks off", {"url": f"{server}/files/{BREAKS}"})
+    yield Order("file.download", "holiday-photos.torrent", file="damaged.torrent")

@@ -1,6 +1,7 @@
 """A small server on loopback for the demo's jobs to talk to. Some of its addresses fail, in ways that pass."""
 
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,11 @@ from urllib.parse import urlsplit
 _PORTS_TRIED = 20
 _SLOW_SECONDS = 30
 _CHUNK = 64 * 1024
+_SLOWLY_SECONDS = 1.0
+"""After each chunk of the slow file."""
+BREAKS, SLOW = "breaks.bin", "slow.bin"
+_BREAKS = 3
+"""So often breaks off what breaks off: as often as aria2 tries by itself."""
 
 
 class DemoServer:
@@ -44,7 +50,8 @@ def _bind(handler: Callable[..., BaseHTTPRequestHandler], port: int) -> Threadin
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """`/hooks/flaky` fails twice a name (`?name=a`), `/hooks/busy` asks once to come back, `/hooks/gone` is gone."""
+    """`/files/breaks.bin` breaks off three times, in the middle; `/hooks/flaky` fails twice a name (`?name=a`),
+    `/hooks/busy` asks once to come back, `/hooks/gone` is gone."""
 
     server_version = "MulliganDemo"
     protocol_version = "HTTP/1.1"
@@ -108,16 +115,34 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.is_file():
             self._say(404, {"error": "There is no such file."})
             return
-        self.send_response(200)
+        size = path.stat().st_size
+        start, end = _range(self.headers.get("Range", ""), size)
+        self.send_response(206 if (start, end) != (0, size) else 200)
         self.send_header("Content-Type", "video/mp4" if path.suffix == ".mp4" else "application/octet-stream")
-        self.send_header("Content-Length", str(path.stat().st_size))
+        self.send_header("Content-Length", str(end - start))
+        self.send_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
         self.end_headers()
         if not body:
             return
+        self._calls[path.name] += 1
+        if path.name == BREAKS and self._calls[path.name] <= _BREAKS:
+            end = min(end, size * 3 // 5)
+            self.close_connection = True
         # Whoever has seen enough, hangs up: a look at a video's first bytes for instance.
         with path.open("rb") as file, suppress(ConnectionError):
-            while chunk := file.read(_CHUNK):
+            file.seek(start)
+            while chunk := file.read(max(min(_CHUNK, end - file.tell()), 0)):
                 self.wfile.write(chunk)
+                if path.name == SLOW:
+                    time.sleep(_SLOWLY_SECONDS)
 
     def log_message(self, *_: object) -> None:
         """Nothing: the demo's console is Mulligan's."""
+
+
+def _range(wanted: str, size: int) -> tuple[int, int]:
+    """The bytes that a request asks for, from and to; all of them where it makes no sense."""
+    found = re.fullmatch(r"bytes=(\d{1,15})-(\d{0,15})", wanted)
+    if not found or int(found[1]) >= size:
+        return 0, size
+    return int(found[1]), min(int(found[2] or size) + 1, size)
