@@ -24,11 +24,12 @@ HAPPENINGS = (
     "its retries are switched off",
 )  # fmt: skip
 
+_OFF = ["its retries are switched off"]
 _ENOUGH = 3
 gaps = st.sampled_from((Point.BEFORE, Point.BEFORE, Point.CHANGE))
-quick = st.sampled_from(
-    (["is retried in vain"], ["is claimed"], ["is renewed"], ["its retries are switched off"])
-)
+quick = st.sampled_from((["is retried in vain"], ["is claimed"], ["is renewed"], _OFF))
+anew = st.none() | st.sampled_from(("test.replaced", "test.replaced", "test.prepared"))
+"""Kinds whose retries do most."""
 meanwhiles = quick | st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=5)
 
 
@@ -40,12 +41,14 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
         number=some,
         point=gaps | st.just(Point.RING),
         when=st.sampled_from((When.NOW, *When)),
+        anew=anew,
         meanwhile=meanwhiles,
     )
-    def a_retry_is_overtaken(self, number: int, point: Point, when: When, meanwhile: list[str]) -> None:
+    def a_retry_is_overtaken(
+        self, number: int, point: Point, when: When, anew: str | None, meanwhile: list[str]
+    ) -> None:
         """Others do things to the job that it is about; also before the queue refuses it, so that it is taken back."""
-        job_id, _ = self._job(4 * number + 1, self._retryable)
-        self._make_way()
+        job_id = self._one_to_retry(number, anew)
         ring = Ring.REFUSED if point is Point.RING else Ring.KEPT
         self._retry("operator", job_id, None, None, Fate(point, crash=False, ring=ring), when)
         self._goes_on_after(meanwhile, job_id)
@@ -106,11 +109,10 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
         self._goes_on_after(meanwhile, job_id)
 
     @precondition(lambda self: self.model.jobs)
-    @rule(number=some, meanwhile=st.sampled_from(("is claimed", "breaks", "is cancelled")))
-    def is_taken_back_too_late(self, number: int, meanwhile: str) -> None:
+    @rule(number=some, anew=anew, meanwhile=st.sampled_from(("is claimed", "breaks", "is cancelled")))
+    def is_taken_back_too_late(self, number: int, anew: str | None, meanwhile: str) -> None:
         """The queue refuses a retry's doorbell, and yet somebody has heard of it."""
-        job_id, _ = self._job(4 * number + 1, self._retryable)
-        self._make_way()
+        job_id = self._one_to_retry(number, anew)
         fate = Fate(Point.RING, crash=False, ring=Ring.REFUSED)
         self._retry("operator", job_id, None, None, fate)
         self._goes_on_after([meanwhile], job_id)
@@ -118,8 +120,7 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
     @rule(then=st.sampled_from(("is renewed", "breaks", "is cancelled")), wished=st.booleans())
     def a_lease_ends(self, then: str, *, wished: bool) -> None:
         """Housekeeping finds a lost worker, and before it acts the worker, or somebody else, does."""
-        self.submit(who="owner", kind="test.auto", later=False, fate=Fate())
-        job_id = next(reversed(self.model.jobs))
+        job_id = self._new("test.auto")
         for happening in ("is claimed", *(("is cancelled",) if wished else ())):
             self._happens(happening, job_id)
             self.everything_adds_up()
@@ -145,10 +146,7 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
     @rule(kind=st.just("test.slotted") | kinds, point=gaps)
     def a_claim_is_overtaken(self, kind: str, point: Point) -> None:
         """Two workers take jobs of a kind at the same moment: there may be one slot left."""
-        made = []
-        for _ in range(2):
-            self.submit(who="owner", kind=kind, later=False, fate=Fate())
-            made.append(Claim(next(reversed(self.model.jobs)), 1))
+        made = [Claim(self._new(kind), 1) for _ in range(2)]
         self._claim("anvil", made[:1], Fate(point, crash=False))
         last = self.held[-1:]
         self._claim("bellows", made[1:], Fate())
@@ -157,15 +155,14 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
             self.go_on(number=self.held.index(last[0]), crash=False)
 
     @rule(
-        comes=st.just(Weather.UP) | st.sampled_from(Weather),
+        comes=st.sampled_from((Weather.UP, *Weather)),
         where=st.sampled_from(((Point.AFTER, 1), (Point.AFTER, 1), (Point.CHANGE, 2))),
-        meanwhile=st.sampled_from(("is cancelled", "its retries are switched off", "has its time")),
+        meanwhile=st.sampled_from((["is cancelled"], ["is cancelled", "is retried for later"], _OFF)),
     )
-    def a_look_is_overtaken(self, comes: Weather, where: tuple[Point, int], meanwhile: str) -> None:
+    def a_look_is_overtaken(self, comes: Weather, where: tuple[Point, int], meanwhile: list[str]) -> None:
         """What a retry waits for is back, or not, or is against it; and somebody else does something meanwhile."""
         self._make_way()
-        self.submit(who="owner", kind="test.asking", later=False, fate=Fate())
-        job_id = next(reversed(self.model.jobs))
+        job_id = self._new("test.asking")
         self._happens("breaks", job_id)
         self.everything_adds_up()
         OUTSIDE_OF_IT.weather["storage"] = Weather.AWAY
@@ -176,7 +173,38 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
         self._pass_time(job_id)
         OUTSIDE_OF_IT.weather["storage"] = comes
         self.look(fate=Fate(*where, crash=False))
-        self._goes_on_after([meanwhile], job_id)
+        self._goes_on_after(meanwhile, job_id)
+
+    @rule(
+        first=st.sampled_from(("breaks", "is claimed")),
+        then=st.sampled_from(("has its time", "is begun", "breaks")),
+    )
+    def retries_are_off(self, first: str, then: str) -> None:
+        """Nothing is retried by itself, and what waits waits on."""
+        self._make_way()
+        job_id = self._new("test.auto")
+        for happening in (first, *_OFF, then):
+            if happening == "is begun":
+                self._start("admin", job_id, Fate())
+            else:
+                self._happens(happening, job_id)
+            self.everything_adds_up()
+
+    def _new(self, kind: str) -> UUID:
+        self.submit(who="owner", kind=kind, later=False, fate=Fate())
+        return next(reversed(self.model.jobs))
+
+    def _one_to_retry(self, number: int, anew: str | None) -> UUID:
+        """A job that is there, or one of a kind that has just broken."""
+        self._make_way()
+        if anew is None:
+            return self._job(4 * number + 1, self._retryable)[0]
+        job_id = self._new(anew)
+        self._happens("breaks", job_id)
+        if self.model.jobs[job_id].status is Status.SCHEDULED:
+            self._cancel("admin", job_id, None, Fate())  # it would be retried by itself
+        self.everything_adds_up()
+        return job_id
 
     def _make_way(self) -> None:
         """Nothing outside, no switch and no want of credits is against the one that is to be overtaken."""
