@@ -75,7 +75,9 @@ class Batches(Bench):
         batches = [claim for claim in self.claims[worker] if claim.job_id in self.model.batches]
         if not batches:
             return
-        claim = batches[number % len(batches)]
+        self._walk_on(worker, batches[number % len(batches)], fate)
+
+    def _walk_on(self, worker: str, claim: Claim, fate: Fate) -> None:
         batch: Batch = self.house.run(read_batch(self.desk, claim.job_id))
         if batch.stopped is not None:
             self._go_on_or_stop(worker, claim, None, fate)

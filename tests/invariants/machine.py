@@ -13,11 +13,11 @@ from sqlmodel import col
 from services.models import Job
 from services.vocabulary import ACTIVE, WAITING, Status
 from tests.invariants.bench import ends, kinds
-from tests.invariants.overtaken import Overtaken
+from tests.invariants.courses import Courses
 from tests.invariants.world import Fate
 
 
-class Engine(Overtaken):
+class Engine(Courses):
     """The retry engine against its model: bad luck besides what everybody does."""
 
     @initialize(chosen=st.lists(st.tuples(kinds, ends), min_size=2, max_size=5))

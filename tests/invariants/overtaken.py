@@ -24,10 +24,10 @@ HAPPENINGS = (
     "its retries are switched off",
 )  # fmt: skip
 
-_OFF = ["its retries are switched off"]
+OFF = ["its retries are switched off"]
 _ENOUGH = 3
 gaps = st.sampled_from((Point.BEFORE, Point.BEFORE, Point.CHANGE))
-quick = st.sampled_from((["is retried in vain"], ["is claimed"], ["is renewed"], _OFF))
+quick = st.sampled_from((["is retried in vain"], ["is claimed"], ["is renewed"], OFF))
 anew = st.none() | st.sampled_from(("test.replaced", "test.replaced", "test.prepared"))
 """Kinds whose retries do most."""
 meanwhiles = quick | st.lists(st.sampled_from(HAPPENINGS), min_size=1, max_size=5)
@@ -74,10 +74,10 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
         self._walk("anvil", batch, Fate(point, crash=False))
         self._goes_on_after(meanwhile, job_id)
 
-    def _a_batch(self, action: BatchAction, chosen: list[int] | None = None) -> Claim | None:
+    def _a_batch(self, action: BatchAction, chosen: list[int] | None = None, canary: int = 0) -> Claim | None:
         """One that has begun, claimed by a worker. None: retries are switched off."""
         known = set(self.model.jobs)
-        self._begin_batch("operator", action, chosen, Fate())
+        self._begin_batch("operator", action, chosen, Fate(), canary)
         if not (new := self.model.jobs.keys() - known):
             return None
         batch = Claim(new.pop(), 1)
@@ -157,7 +157,7 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
     @rule(
         comes=st.sampled_from((Weather.UP, *Weather)),
         where=st.sampled_from(((Point.AFTER, 1), (Point.AFTER, 1), (Point.CHANGE, 2))),
-        meanwhile=st.sampled_from((["is cancelled"], ["is cancelled", "is retried for later"], _OFF)),
+        meanwhile=st.sampled_from((["is cancelled"], ["is cancelled", "is retried for later"], OFF)),
     )
     def a_look_is_overtaken(self, comes: Weather, where: tuple[Point, int], meanwhile: list[str]) -> None:
         """What a retry waits for is back, or not, or is against it; and somebody else does something meanwhile."""
@@ -174,21 +174,6 @@ class Overtaken(People, SecondChances, Workers, Batches, Passing):
         OUTSIDE_OF_IT.weather["storage"] = comes
         self.look(fate=Fate(*where, crash=False))
         self._goes_on_after(meanwhile, job_id)
-
-    @rule(
-        first=st.sampled_from(("breaks", "is claimed")),
-        then=st.sampled_from(("has its time", "is begun", "breaks")),
-    )
-    def retries_are_off(self, first: str, then: str) -> None:
-        """Nothing is retried by itself, and what waits waits on."""
-        self._make_way()
-        job_id = self._new("test.auto")
-        for happening in (first, *_OFF, then):
-            if happening == "is begun":
-                self._start("admin", job_id, Fate())
-            else:
-                self._happens(happening, job_id)
-            self.everything_adds_up()
 
     def _new(self, kind: str) -> UUID:
         self.submit(who="owner", kind=kind, later=False, fate=Fate())
