@@ -6,7 +6,9 @@ from hypothesis.stateful import rule
 from services.lifecycle import Claim
 from services.vocabulary import BatchAction
 from tests.invariants.overtaken import OFF, Overtaken
-from tests.invariants.world import Fate
+from tests.invariants.world import Fate, Point
+
+_CHUNKS = 6
 
 
 class Courses(Overtaken):
@@ -37,9 +39,12 @@ class Courses(Overtaken):
         if (batch := self._a_batch(BatchAction.RETRY, canary=canary)) is None:
             return
         self.everything_adds_up()
-        self._walk_on("anvil", batch, Fate())
-        self.everything_adds_up()
-        for job_id in list(self.model.batches[batch.job_id].done):
+        sent = self.model.batches[batch.job_id].done
+        for _ in range(_CHUNKS):
+            if sent.total() < canary:
+                self._walk_on("anvil", batch, Fate())
+                self.everything_adds_up()
+        for job_id in list(sent):
             claim = Claim(self.model.newest(job_id), self.model.jobs[self.model.newest(job_id)].attempt)
             self._claim("bellows", [claim], Fate())
             if ends == "is handed back":
@@ -59,3 +64,11 @@ class Courses(Overtaken):
         for happening in ("is retried in an outage", then, "breaks", "is deleted"):
             self._happens(happening, self.model.newest(job_id))
             self.everything_adds_up()
+
+    @rule(kind=st.sampled_from(("test.replaced", "test.replaced", "test.prepared")))
+    def a_retry_comes_too_late(self, kind: str) -> None:
+        """Everything is ready for it outside, and somebody else is first."""
+        job_id = self._one_to_retry(0, kind)
+        self._retry("operator", job_id, None, None, Fate(Point.BEFORE, crash=False))
+        self._goes_on_after(["is retried"], job_id)
+        self.everything_adds_up()

@@ -25,9 +25,13 @@ MINUTES = float(os.environ.get("HUNT_MINUTES", "0"))
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch_chunk, "CHUNK", 2)
     monkeypatch.setattr(awaited, "_AT_ONCE", 1)  # so that the model knows which transaction is about which
+    # Like all other times, that of the next look comes when the example says so, however slow the machine is.
+    monkeypatch.setattr("services.transitions.retrying.FIRST_LOOK_AGAIN_SECONDS", 86_400)
+    monkeypatch.setattr("services.transitions.keeping.FIRST_LOOK_AGAIN_SECONDS", 86_400)
+    monkeypatch.setattr("services.transitions.keeping._LONGEST_LOOK_SECONDS", 86_400)
 
 
 @pytest.mark.timeout(900)  # it takes seconds; what it finds is made small first, and that takes minutes
