@@ -108,7 +108,7 @@ def _title(args: FileDownloadArgs) -> str | None:
 async def _size_of(desk: Desk, job: Job) -> int:
     url = job.args.get("url")
     if not url or url.startswith(MAGNET):
-        raise Unlearned("a magnet link does not say it")
+        raise Unlearned("that of a torrent is known once it runs")
     return await remote_size(desk.settings, url)
 
 
