@@ -25,7 +25,7 @@ _PASSED_ON = (
 )
 _ENVOY = "services.notifications.envoy"
 # Its start, with all of Apprise's services, takes a second, on a busy machine some.
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 Tone = Literal["info", "success", "warning", "failure"]
 

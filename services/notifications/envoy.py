@@ -215,7 +215,6 @@ def _die_with(parent: int) -> None:
 def main() -> None:
     """Reads the order, carries it out, and says what came of it as the only line of the real stdout."""
     _die_with(int(sys.argv[1]))
-    os.nice(5)
     sys.dont_write_bytecode = True
     answer = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -30,7 +30,7 @@ from tests.support.waiting import eventually
 from tests.support.workers import KINDS, a_worker_process
 from tests.tasks.conftest import Bench
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 """A message is a process that loads Apprise; on a busy machine that takes its time."""
 
 
@@ -84,9 +84,9 @@ async def test_workers_send_each_event_once(bench: Bench, receiver: Endpoint) ->
     jobs = [await bench.submit("noop"), await bench.submit("flaky", flag="nowhere")]
     with a_worker_process(bench.desk.settings, processes=2) as workers:
         for job in jobs:
-            await bench.ended(job.id)
+            await bench.ended(job.id, PATIENCE)
         await eventually(lambda: len(receiver.calls) >= 2, PATIENCE, expect="two messages")
-        await eventually(lambda: _is_empty(bench.desk), expect="they are noted as sent")
+        await eventually(lambda: _is_empty(bench.desk), PATIENCE, expect="they are noted as sent")
         assert workers.stop() == 0
         assert TOKEN not in workers.said()
     assert sorted(titles_of(receiver)) == ["Completed: Nothing", "Failed: Flaky"]
@@ -117,7 +117,7 @@ async def test_a_worker_killed_between_sending_and_noting_is_followed_by_another
         first.manager.send_signal(signal.SIGSTOP)  # it must not start another worker
         os.kill(pid, signal.SIGKILL)
         await eventually(
-            lambda: not any(_runs(p) for p in envoys), 20, expect="the envoy dies with its worker"
+            lambda: not any(_runs(p) for p in envoys), PATIENCE, expect="the envoy dies with its worker"
         )
     assert await waiting(bench.desk) == 1
     async with bench.desk.db.write() as session:
@@ -180,7 +180,7 @@ async def test_a_receiver_that_hangs_is_not_waited_for(bench: Bench, receiver: E
     await fails(bench)
     assert await sending.send_next(bench.desk)
     assert (await reread(bench.desk, channel)).trouble == "No answer within 3 s"
-    await eventually(lambda: receiver.hung_up == 1, expect="it was hung up on")
+    await eventually(lambda: receiver.hung_up == 1, PATIENCE, expect="it was hung up on")
 
 
 async def test_one_channel_at_a_time_and_no_two_senders_at_one(bench: Bench, receiver: Endpoint) -> None:
