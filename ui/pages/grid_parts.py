@@ -93,6 +93,10 @@ class GridParts:
             last = " last" if shown is Span.HISTORY else ""  # a line before the single statuses
             tab.dress(f"tab current{last}" if chosen else f"tab{last}")
             tab.put(href=address.change(tab=shown).path, aria_current="page" if chosen else None)
+        # On a narrow screen the chosen tab may stand out of sight.
+        _ = ui.run_javascript(
+            "document.querySelector('.tab.current')?.scrollIntoView({block: 'nearest', inline: 'nearest'})"
+        )
         self.table.sorted(newest=address.sort == "newest")
         self._order.put(value=address.sort)
         if self.search.value != address.q:  # the page has it already, so that this searches for nothing
