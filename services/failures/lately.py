@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.insights.folding import NOT_FOLDED
+from services.insights.odds import fresh_retries, is_of
 from services.insights.runs import start_of
 from services.insights.tables import Grain, RecoveryRollup
 from services.models import Attempt, Job, now
 from services.people.access import Actor
-from services.vocabulary import ACTIVE, RETRIES, Status
+from services.vocabulary import ACTIVE, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,13 @@ def _recovered(actor: Actor) -> sa.Select[*tuple[Any, ...]]:
         col(rolled.start) >= since,
         col(rolled.status) == Status.COMPLETED,
     )
+    ended = fresh_retries()
     fresh = (
-        sa.select(col(Attempt.kind), col(Attempt.after_fingerprint), sa.literal(1))
-        .join(Job, col(Job.id) == col(Attempt.job_id))
-        .where(
-            *actor.scope(), col(Attempt.finished_at) >= since, NOT_FOLDED,
-            col(Attempt.after_fingerprint).is_not(None), col(Attempt.trigger).in_(RETRIES),
-            col(Attempt.status) == Status.COMPLETED, col(Attempt.void).is_(False), col(Attempt.changes).is_(None),
-        )
-    )  # fmt: skip
+        sa.select(ended.c.kind, ended.c.after_fingerprint, sa.literal(1))
+        .join(Job, col(Job.id) == ended.c.job_id)
+        .where(is_of(actor.workspace_id), ended.c.finished_at >= since, ended.c.status == Status.COMPLETED)
+    )
+    if not actor.sees_all_jobs:
+        fresh = fresh.where(col(Job.owner_id) == actor.user_id)
     kind, fingerprint, runs = sa.union_all(folded, fresh).subquery().c
     return sa.select(kind, fingerprint, sa.func.sum(runs)).group_by(kind, fingerprint)

@@ -58,7 +58,7 @@ class FailureCard:
             self._trend = Tag("div", classes="trend", role="img")
             with Tag("div", classes="many"):
                 self._jobs = Tag("a", classes="link", href=jobs)
-                self._last = Moment(group.last_seen, "ago")
+                self._last = Moment(group.last_seen, "ago", "last ")
                 self._first = Moment(group.first_seen, "ago", "first ")
             with Tag("div", classes="odds"):
                 self._bar = Tag("div", classes="barred", aria_hidden="true")

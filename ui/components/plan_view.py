@@ -79,7 +79,7 @@ def draw_note(mark: FailureMark) -> None:
     with Tag("div", classes="note-line", data_icon="sticky_note_2"), Tag("div"):
         Tag("span", mark.note, "note-text")
         with Tag("span", classes="muted"):
-            Tag("span", f" {mark.note_by}, ")
+            Tag("span", f" \N{EM DASH} {mark.note_by}, ")
             Moment(mark.note_at, "ago")
 
 
