@@ -95,7 +95,7 @@ class GridParts:
             tab.put(href=address.change(tab=shown).path, aria_current="page" if chosen else None)
         # On a narrow screen the chosen tab may stand out of sight.
         _ = ui.run_javascript(
-            "document.querySelector('.tab.current')?.scrollIntoView({block: 'nearest', inline: 'nearest'})"
+            "document.querySelector('.tab.current')?.scrollIntoView({block: 'nearest', inline: 'center'})"
         )
         self.table.sorted(newest=address.sort == "newest")
         self._order.put(value=address.sort)
