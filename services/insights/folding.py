@@ -21,7 +21,7 @@ from services.insights.tables import DurationRollup, Grain, OutcomeRollup, Recov
 from services.models import Attempt, now
 
 # A chunk's transaction stays under some 50 ms.
-_CHUNK = 250
+_CHUNK = 150
 # The longest period that is told by hours, and a day.
 _HOURS_KEPT_SECONDS = 8 * 86_400
 

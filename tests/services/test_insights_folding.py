@@ -156,7 +156,7 @@ async def test_hours_are_told_for_some_days_and_days_for_ever(desk: Desk) -> Non
 
 
 async def test_the_way_to_what_is_not_folded_is_a_small_index(desk: Desk) -> None:
-    query = ended_runs(folding.NOT_FOLDED).order_by(col(Attempt.finished_at)).limit(250)
+    query = ended_runs(folding.NOT_FOLDED).order_by(col(Attempt.finished_at)).limit(150)
     plan = await plan_of(desk, query)
     assert "ix_attempt_not_folded" in plan
     assert "TEMP B-TREE" not in plan
