@@ -1,6 +1,7 @@
 """Keys that sort by time of creation, and tokens that cannot be guessed."""
 
 import secrets
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -10,6 +11,11 @@ from uuid_utils.compat import uuid7
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then random, so that key order is order of creation."""
     return uuid7()
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """What no id of that moment or later is less than."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def new_token(prefix: str) -> str:

@@ -1,21 +1,24 @@
 """Figures: how many jobs stand where, how the last day went, how often a retry helps."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlmodel import col
 
 from services.desk import Desk
+from services.ids import first_id_at
+from services.insights.figures import insights
+from services.insights.periods import Period
 from services.jobs import counts as job_counts
-from services.models import Attempt, Job, now
+from services.models import Job, now
 from services.people.access import Actor
-from services.vocabulary import RETRIES, TERMINAL, Status
+from services.vocabulary import Status
 
 
 @dataclass(frozen=True)
 class LastDay:
-    """Jobs of the last 24 hours: how many were made, and how those that ended in it ended."""
+    """Jobs made in the last 24 hours, and how the runs ended that ended in this hour and the 23 before."""
 
     created: int
     completed: int
@@ -26,7 +29,7 @@ class LastDay:
 
 @dataclass(frozen=True)
 class RetryFigures:
-    """Retries of the last 30 days that have ended, and how many of them completed."""
+    """Retries that have ended, today and in the 29 days before, cancelled ones left out; how many completed."""
 
     tried: int
     succeeded: int
@@ -43,39 +46,40 @@ class Stats:
 
 
 async def stats(desk: Desk, actor: Actor) -> Stats:
-    """The figures, counted now."""
-    seen, ever, count = job_counts.seen_by(actor), actor.scope(), sa.func.count()
-    day_ago, month_ago = now() - timedelta(days=1), now() - timedelta(days=30)
-    # A record that took another's place is the same job, as if it had been retried where it was.
-    created = sa.select(count).select_from(Job).where(*ever, col(Job.created_at) > day_ago)
-    created = created.where(col(Job.replaces).is_(None))
-    over = (col(Job.finished_at) > day_ago, col(Job.status).in_(TERMINAL), col(Job.replaced_by).is_(None))
-    ended = sa.select(col(Job.status), count).where(*ever, *over).group_by(col(Job.status))
-    retried = (
-        sa.select(col(Attempt.status), count)
-        .join(Job, col(Job.id) == col(Attempt.job_id))
-        .where(*ever, col(Attempt.trigger).in_(RETRIES), col(Attempt.void).is_(False))
-        .where(col(Attempt.status).in_(TERMINAL), col(Attempt.finished_at) > month_ago)
-        .group_by(col(Attempt.status))
-    )
+    """The figures as of now. None of them counts more than a day's jobs one by one."""
+    seen = job_counts.seen_by(actor)
+    day = await insights(desk, actor, Period.DAY)
+    month = await insights(desk, actor, Period.MONTH)
     async with desk.db.read() as session:
         jobs = await job_counts.by_status(session, seen)
         kinds = await job_counts.by_kind(session, seen)
-        day = {row[0]: row[1] for row in await session.execute(ended)}
-        retries = {row[0]: row[1] for row in await session.execute(retried)}
-        made = (await session.scalars(created)).one()
+        made = await session.scalar(_made_since(actor, now() - timedelta(days=1)))
+    ended = day.total.ended
     return Stats(
         jobs=jobs,
         kinds=kinds,
         last_day=LastDay(
-            created=made,
-            completed=day.get(Status.COMPLETED, 0),
-            failed=day.get(Status.FAILED, 0),
-            timeout=day.get(Status.TIMEOUT, 0),
-            cancelled=day.get(Status.CANCELLED, 0),
+            created=made or 0,
+            completed=ended.get(Status.COMPLETED, 0),
+            failed=ended.get(Status.FAILED, 0),
+            timeout=ended.get(Status.TIMEOUT, 0),
+            cancelled=ended.get(Status.CANCELLED, 0),
         ),
-        retries=RetryFigures(sum(retries.values()), retries.get(Status.COMPLETED, 0)),
+        retries=RetryFigures(month.total.retries.tried, month.total.retries.succeeded),
     )
+
+
+def _made_since(actor: Actor, moment: datetime) -> sa.Select[int]:
+    """How many jobs were made. A record that took another's place is the same job, as if retried where it was."""
+    lately = (
+        sa.select(col(Job.workspace_id), col(Job.owner_id), col(Job.replaces))
+        .where(col(Job.id) >= first_id_at(moment))
+        .cte("lately")
+        .prefix_with("MATERIALIZED")  # else a database may go through all that the workspace ever had
+    )
+    query = sa.select(sa.func.count()).select_from(lately).where(lately.c.replaces.is_(None))
+    query = query.where(lately.c.workspace_id == actor.workspace_id)
+    return query if actor.sees_all_jobs else query.where(lately.c.owner_id == actor.user_id)
 
 
 async def jobs_everywhere(desk: Desk) -> dict[Status, int]:

@@ -179,7 +179,7 @@ class TestList:
             JobQuery(),
             JobQuery(sort="oldest"),
             JobQuery(statuses=(Status.FAILED,)),
-            JobQuery(statuses=tuple(TERMINAL)),
+            JobQuery(statuses=tuple(sorted(TERMINAL))),
             JobQuery(q="status:failed,timeout"),
             JobQuery(q="kind:test.priced"),
             JobQuery(kinds=(KIND,), statuses=(Status.FAILED,)),

@@ -30,7 +30,7 @@ class WorkerOut(Wire):
 
 
 class LastDayOut(Wire):
-    """Jobs made, and jobs ended, in the last 24 hours."""
+    """Jobs made in the last 24 hours, and runs that ended in this hour and the 23 before."""
 
     created: int
     completed: int
@@ -40,7 +40,7 @@ class LastDayOut(Wire):
 
 
 class RetriesOut(Wire):
-    """Retries of the last 30 days that have ended."""
+    """Retries that have ended today and in the 29 days before, cancelled ones left out."""
 
     tried: int
     succeeded: int

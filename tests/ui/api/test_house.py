@@ -60,7 +60,7 @@ class TestFigures:
         stats = (await ada.get("/api/stats")).json()
         assert (stats["jobs"]["completed"], stats["jobs"]["queued"], stats["jobs"]["failed"]) == (1, 1, 0)
         assert stats["retries"] == {"tried": 1, "succeeded": 1}
-        assert stats["last_day"] == {"created": 2, "completed": 1, "failed": 0, "timeout": 0, "cancelled": 0}
+        assert stats["last_day"] == {"created": 2, "completed": 1, "failed": 1, "timeout": 0, "cancelled": 0}
         assert (await mia.get("/api/stats")).json()["jobs"]["completed"] == 0
 
     async def test_insights_tell_what_runs_came_to(self, house: House) -> None:
