@@ -44,6 +44,8 @@ _REASONS = (
     "certificate verify failed", "Network is unreachable", "No route to host", "Connection reset by peer",
     "nodename nor servname provided", "Connection aborted",
 )  # fmt: skip
+# A service at its own maker's address: where a host would stand in the URL, there is a topic, a key or a token.
+_HOSTED = frozenset({"cloud", "official", "t2bot"})
 _PIECES = re.compile(r"[/:@?&=+#,;\s]+")
 _SHORTEST_SECRET = 4
 
@@ -198,6 +200,8 @@ def _shown(service: Any) -> str:
 def _host(service: Any) -> str | None:
     """The host where it is one of somebody's own; elsewhere the address has a token in that place."""
     if not any("{host}" in template for template in service.templates):
+        return None
+    if getattr(service, "mode", None) in _HOSTED:
         return None
     return str(service.host)[:90] if service.host else None
 

@@ -12,10 +12,11 @@ from sqlmodel import col
 from services import audit
 from services.database.database import db_now
 from services.errors import LastAdmin, MemberElsewhere, NotFound
-from services.models import ApiToken, Membership, User, WebSession
+from services.models import ApiToken, Invitation, Membership, User, WebSession
 from services.notifications.tables import Channel
 from services.people import links
 from services.people.access import Accounts, Actor
+from services.people.turns import take_turn
 from services.vocabulary import Role
 
 LINK_HOURS = links.VALID_HOURS
@@ -57,7 +58,8 @@ async def list_members(
 
 
 async def set_role(accounts: Accounts, actor: Actor, user_id: UUID, role: Role) -> Member:
-    """Gives a member another role. It counts at once, also on pages that are open.
+    """Gives a member another role. It counts at once, also on pages that are open. Invitations of who is no admin any
+    more end: their links would bring an admin back.
 
     Raises:
         Forbidden: the actor is no admin.
@@ -70,6 +72,8 @@ async def set_role(accounts: Accounts, actor: Actor, user_id: UUID, role: Role) 
         user, membership = await _held(session, actor.workspace_id, user_id, stays_admin=role is Role.ADMIN)
         if (before := membership.role) is not role:
             membership.role = role
+            if before is Role.ADMIN:
+                await _end_invitations(session, actor.workspace_id, user)
             audit.record(session, actor, "member.role", email=user.email, role=role, before=before)
         return _member(user, membership)
 
@@ -77,8 +81,9 @@ async def set_role(accounts: Accounts, actor: Actor, user_id: UUID, role: Role) 
 
 
 async def remove_member(accounts: Accounts, actor: Actor, user_id: UUID) -> None:
-    """Takes a member out of the workspace; their jobs stay. Their tokens for it end at once, their own notification
-    channels in it are gone, and so are their sessions where they are in no other workspace.
+    """Takes a member out of the workspace; their jobs stay. Their tokens for it and the invitations that they made end
+    at once, their own notification channels in it are gone, and so are their sessions where they are in no other
+    workspace.
 
     Raises:
         Forbidden: the actor is no admin.
@@ -101,6 +106,7 @@ async def remove_member(accounts: Accounts, actor: Actor, user_id: UUID) -> None
         )
         own = col(Channel.owner_id) == user_id, col(Channel.workspace_id) == actor.workspace_id
         await session.execute(sa.delete(Channel).where(*own))
+        await _end_invitations(session, actor.workspace_id, user)
         await _end_sessions(session, actor.workspace_id, user_id)
         audit.record(session, actor, "member.remove", email=user.email, role=membership.role)
 
@@ -118,6 +124,8 @@ async def sign_in_link(accounts: Accounts, actor: Actor, user_id: UUID) -> str:
     actor.require_admin()
 
     async def work(session: AsyncSession) -> str:
+        # Who is added to another workspace meanwhile must not be missed: their links end when they are.
+        await take_turn(session)
         query = _members(actor.workspace_id).where(col(Membership.user_id) == user_id)
         if (row := (await session.execute(query)).one_or_none()) is None:
             raise NotFound(what="member")
@@ -166,6 +174,14 @@ async def _held(
     if not stays_admin and [admin.user_id for admin in held] == [user_id]:
         raise LastAdmin(email=user.email)
     return user, membership
+
+
+async def _end_invitations(session: AsyncSession, workspace_id: UUID, user: User) -> None:
+    """Those that a user made: whoever kept such a link could come back by it, as an admin too."""
+    theirs = col(Invitation.workspace_id) == workspace_id, col(Invitation.invited_by) == user.email
+    await session.execute(
+        sa.delete(Invitation).where(*theirs), execution_options={"synchronize_session": False}
+    )
 
 
 async def _end_sessions(session: AsyncSession, workspace_id: UUID, user_id: UUID) -> None:

@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import audit
+from services import audit, rate_limit
 from services import credits as ledger
 from services.database.database import Database
+from services.desk import Desk
 from services.errors import Invalid, Unauthenticated
 from services.models import AuditEntry, Membership, User, Workspace
 from services.people import links, passwords, sessions
@@ -42,6 +43,8 @@ __all__ = [
 FIRST_WORKSPACE = "default"
 _FIRST_EMAIL = "admin@localhost"
 _RECENT_SECONDS = 15 * 60
+# Of saying the current password: who has but a session or a token must not find it out by trying.
+_TRIES, _TRIES_SECONDS = 10, 300
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ async def use_sign_in_link(accounts: Accounts, token: str, browser: str | None =
 
 
 async def set_password(
-    accounts: Accounts, actor: Actor, password: str, *, cookie: str | None = None, current: str | None = None
+    desk: Desk, actor: Actor, password: str, *, cookie: str | None = None, current: str | None = None
 ) -> None:
     """Gives the actor a new password, and ends their other sessions than that of the cookie.
 
@@ -192,23 +195,27 @@ async def set_password(
         Invalid: it is too short.
         Unauthenticated: they have a password, did not say it right, and did not sign in within the last 15 minutes; or
             no browser of theirs asks.
+        RateLimited: too many tries.
     """
     passwords.require_good(password)
-    if cookie is None or await asks_for_current(accounts, actor, cookie):
+    if cookie is None or await asks_for_current(desk, actor, cookie):
+        who = f"{actor.user_id}"
+        await rate_limit.hit(desk.feed.redis, "password", who, limit=_TRIES, window=_TRIES_SECONDS)
         # Also where there is none yet: a program's token must not become a person's password.
-        async with accounts.db.read() as session:
+        async with desk.db.read() as session:
             old = (await session.get_one(User, actor.user_id)).password_hash
         if not await passwords.matches(old, current or ""):
             raise Unauthenticated("The current password is wrong.")
+        await rate_limit.forget(desk.feed.redis, "password", who)
     new = await passwords.hash_password(password)
 
     async def work(session: AsyncSession) -> None:
         await session.execute(sa.update(User).where(col(User.id) == actor.user_id).values(password_hash=new))
-        await sessions.end_others(session, accounts.settings, actor.user_id, cookie)
+        await sessions.end_others(session, desk.settings, actor.user_id, cookie)
         await links.end_links(session, actor.user_id)
         audit.record(session, actor, "password.set")
 
-    await accounts.db.transact(work)
+    await desk.db.transact(work)
 
 
 async def asks_for_current(accounts: Accounts, actor: Actor, cookie: str | None) -> bool:

@@ -154,6 +154,20 @@ class TestInvitations:
         with pytest.raises(AlreadyMember, match="as member"):
             await invitations.invite(desk, ada, bob.email, Role.ADMIN)
 
+    async def test_those_of_who_is_no_admin_any_more_end(self, desk: Desk, ada: Actor) -> None:
+        kept = await invitations.invite(desk, ada, "kept@example.org", Role.MEMBER)
+        bob, eve = [await a_person(desk, name=name) for name in ("bob", "eve")]
+        made = [
+            await invitations.invite(desk, one, f"again-{one.name}@example.org", Role.ADMIN)
+            for one in (bob, eve)
+        ]
+        await members.set_role(desk, ada, bob.user_id, Role.VIEWER)
+        await members.remove_member(desk, ada, eve.user_id)
+        for one in made:
+            with pytest.raises(Unauthenticated):
+                await invitations.accept(desk, token_of(one.link), "Again", PASSWORD)
+        assert (await invitations.look_at(desk, token_of(kept.link))).email == "kept@example.org"
+
     async def test_too_old_or_made_up_opens_nothing(self, desk: Desk, ada: Actor) -> None:
         token = token_of((await invitations.invite(desk, ada, "new@example.org", Role.VIEWER)).link)
         async with desk.db.write() as session:

@@ -371,6 +371,16 @@ class TestChannels:
             unseal(Settings(secret_key="another", _env_file=None), made.sealed)
 
     @pytest.mark.parametrize(
+        ("address", "shown"),
+        [("ntfys://a-secret-topic", "ntfy"), (f"matrixs://{'a1' * 32}?mode=t2bot", "Matrix")],
+    )
+    async def test_a_topic_or_token_in_place_of_a_host_is_neither_shown_nor_looked_up(
+        self, desk: Desk, address: str, shown: str
+    ) -> None:
+        made = await channels.make(desk, await a_person(desk), Wanted(name="x", address=address))
+        assert made.service == shown
+
+    @pytest.mark.parametrize(
         ("address", "words"),
         [
             ("json://127.0.0.1:8000/x", "private or reserved network"),

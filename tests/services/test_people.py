@@ -311,6 +311,15 @@ class TestPassword:
         await people.set_password(desk, actor, "another one", cookie=cookie, current=PASSWORD)
         assert (await sessions.sign_in(desk, EMAIL, "another one", "::1")).cookie
 
+    async def test_the_current_one_is_not_found_out_by_trying(self, desk: Desk, valkey: ValkeyServer) -> None:
+        await people.add_user(desk, EMAIL, password=PASSWORD)
+        actor = await people.resolve_token(desk, await people.create_token(desk, EMAIL))
+        for _ in range(10):
+            with pytest.raises(Unauthenticated, match="current password"):
+                await people.set_password(desk, actor, "another one", current="a guess")
+        with pytest.raises(RateLimited):
+            await people.set_password(desk, actor, "another one", current=PASSWORD)
+
     async def test_a_short_one_is_refused(self, desk: Desk) -> None:
         added = await people.add_user(desk, EMAIL)
         actor = Actor.of(added.user, added.workspace, await the(desk, sa.select(Membership)))
