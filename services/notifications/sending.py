@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 MOST_TRIES = 12
 _FIRST_REST_SECONDS = 10.0
 _LONGEST_REST_SECONDS = 3600.0
+# Twice as long so often is beyond the longest anyway; two to the power of all misses is soon no number of seconds.
+_MOST_DOUBLINGS = 10
 _LEASE_MARGIN_SECONDS = 15.0
 _TROUBLE_LIMIT = 500
 
@@ -142,7 +144,7 @@ def _worked(channel: Channel, _answer: Answer, at: datetime) -> None:
 
 def _failed(channel: Channel, answer: Answer, at: datetime) -> None:
     """It rests, twice as long after each miss; what comes meanwhile is gathered."""
-    rest = min(_FIRST_REST_SECONDS * 2**channel.misses, _LONGEST_REST_SECONDS)
+    rest = min(_FIRST_REST_SECONDS * 2 ** min(channel.misses, _MOST_DOUBLINGS), _LONGEST_REST_SECONDS)
     channel.rests_until = at + timedelta(seconds=rest)
     channel.misses += 1
     channel.failing_since = channel.failing_since or at

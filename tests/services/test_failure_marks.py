@@ -70,6 +70,8 @@ class TestMuting:
         _, fingerprint = await fails(desk, dana, "No answer")
         await marks.mute(desk, dana, fingerprint, Mute(above=1))
         assert await messages(desk, dana) == []
+        async with desk.db.read() as session:
+            assert await marks.muted_among(session, dana.workspace_id, [fingerprint]) == {fingerprint}
         await fails(desk, dana, "No answer")
         assert await messages(desk, dana) == ["No answer"]
         async with desk.db.read() as session:

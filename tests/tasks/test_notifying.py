@@ -128,6 +128,25 @@ async def test_a_worker_killed_between_sending_and_noting_is_followed_by_another
     assert not await sending.send_next(bench.desk)
 
 
+async def test_a_receiver_that_has_been_down_for_months_rests_as_long_as_any(
+    bench: Bench, receiver: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(*_: object) -> courier.Answer:
+        return courier.Answer(ok=False, said="gone")
+
+    monkeypatch.setattr(courier, "send", refuses)
+    channel = await a_channel(bench.desk, bench.me, address_of(receiver))
+    await fails(bench)
+    async with bench.desk.db.write() as session:
+        await session.execute(sa.update(Channel).values(misses=5_000))
+        await session.execute(sa.update(Message).values(tries=sending.MOST_TRIES - 1))
+    assert await sending.send_next(bench.desk)
+    seen = await reread(bench.desk, channel)
+    assert (seen.misses, seen.dropped, seen.lease_until) == (5_001, 1, None)
+    assert seen.rests_until is not None
+    assert await waiting(bench.desk) == 0
+
+
 async def test_a_receiver_that_is_down_is_tried_less_and_less_and_then_told_all(
     bench: Bench, receiver: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
