@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,6 +35,8 @@ from tasks.workdir import remove_leftovers
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _EVERY_SECONDS = (0.75, 1.25)
 _TICK_LIMIT_SECONDS = 30.0
 # Each is a handful of statements: the write transaction stays under some 50 ms.
@@ -41,6 +44,7 @@ _EXPIRE_CHUNK = 20
 # While there is a true backlog, lost doorbells are looked for this seldom, so that it is not flooded.
 _TRICKLE_SECONDS = 60.0
 _SWEEP_SECONDS = 600.0
+_CHORE_SECONDS = 8.0
 # History that was never folded, of a version before, comes in beside the other work.
 _FOLD_SECONDS = 0.5
 _COUNTERS_SECONDS = 5.0
@@ -97,22 +101,37 @@ class Housekeeping:
         if monotonic() >= self._counters_at:
             self._counters_at = monotonic() + _COUNTERS_SECONDS
             await job_counts.fold(self._desk.db)
-        await self._delete_expired()
-        if monotonic() >= self._sweep_at:
-            self._sweep_at = monotonic() + _SWEEP_SECONDS
-            await remove_leftovers(self._desk.db, self._work)
-            await delete_old(self._desk)
-            await purge_deleted(self._desk)
-            await prune_uploads(self._desk)
-            await archive.purge(self._desk)
-            await self._desk.db.transact(folding.forget_hours)
-            for tidy in self._tidiers:
-                await tidy(self._desk)
+        await self._tidy_up()
 
-    async def _delete_expired(self) -> None:
-        """As long as something was kept long enough, some of it goes at every tick: a little of each workspace's."""
-        if monotonic() >= self._retention_at and not await delete_expired(self._desk):
-            self._retention_at = monotonic() + _SWEEP_SECONDS
+    async def _tidy_up(self) -> None:
+        """What can wait. One that fails, or waits for storage, neither takes the others with it nor stops the tick."""
+        if monotonic() >= self._retention_at:
+            before, self._retention_at = self._retention_at, monotonic() + _SWEEP_SECONDS
+            # As long as something was kept long enough, some of it goes at every tick: a little of each workspace's.
+            if await self._try(lambda: delete_expired(self._desk)):
+                self._retention_at = before
+        if monotonic() < self._sweep_at:
+            return
+        self._sweep_at = monotonic() + _SWEEP_SECONDS
+        chores: list[Callable[[], Awaitable[object]]] = [
+            lambda: remove_leftovers(self._desk.db, self._work),
+            lambda: delete_old(self._desk),
+            lambda: purge_deleted(self._desk),
+            lambda: prune_uploads(self._desk),
+            lambda: archive.purge(self._desk),
+            lambda: self._desk.db.transact(folding.forget_hours),
+            *(partial(tidy, self._desk) for tidy in self._tidiers),
+        ]
+        for chore in chores:
+            await self._try(chore)
+
+    async def _try(self, chore: Callable[[], Awaitable[T]]) -> T | None:
+        try:
+            async with asyncio.timeout(_CHORE_SECONDS):
+                return await chore()
+        except Exception as error:  # noqa: BLE001 - the next one has nothing to do with it
+            logger.warning("housekeeping: a chore failed (%s); it comes again", type(error).__name__)
+            return None
 
     @property
     def _kinds(self) -> list[str]:

@@ -38,6 +38,8 @@ async def dismiss(desk: Desk, actor: Actor, job_id: UUID, reason: str) -> Job:
         actor.require_change()
         if job.status not in UNSUCCESSFUL:
             raise NotFailed(current=job.status, version=job.version)
+        # Of two who say it at once, the second waits here, and says it anew.
+        await session.execute(sa.select(col(Job.id)).where(col(Job.id) == job_id).with_for_update())
         await session.execute(sa.delete(Dismissal).where(col(Dismissal.job_id) == job_id))
         session.add(Dismissal(job_id=job_id, attempt=job.attempt, reason=reason, by=actor.name))
         audit.record(session, actor, "job.dismiss", job_id, reason=reason)
