@@ -157,7 +157,7 @@ async def test_enter_opens_the_row_and_escape_leaves_the_search(visit: Open, fai
     page = await visit()
     await expect(row_of(page, job)).to_be_visible()
     await page.keyboard.press("/")
-    await expect(page.get_by_role("search").get_by_role("textbox")).to_be_focused()
+    await expect(page.get_by_role("combobox", name="Search jobs")).to_be_focused()
     await page.keyboard.press("Escape")
     await page.keyboard.press("j")
     first = page.locator("tr[data-job-id]").first

@@ -106,7 +106,7 @@ async def test_thousands_of_jobs(desk: Desk, tmp_path: Path) -> None:
         "matched": 2_502, "retried": 2_400, "skipped": {"insufficient_credits": 100, "not_retryable": 2}, "failed": 0,
         "expected": 2_502, "cost": 2_400,
     }  # fmt: skip
-    assert (ended.progress, ended.title) == (100, "Retry kind:test.paid")
+    assert (ended.progress, ended.title) == (100, "Retry 2,502 jobs: kind test.paid")
     assert await new_attempts(desk, ids) == dict.fromkeys(ids[:2_400], 1) | dict.fromkeys(ids[2_400:], 0)
     assert (await read(desk, ids[0])).status is Status.COMPLETED
     assert await money(desk, dana) == (0, 0, 2_400)
