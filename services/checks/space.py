@@ -10,7 +10,6 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.checks.checking import Limit, Unknown, Unlearned, found, limit_of, timed
-from services.checks.remote_size import remote_size
 from services.desk import Desk
 from services.errors import FileTooLarge, InsufficientDiskSpace, QuotaExceeded
 from services.models import Job
@@ -30,6 +29,10 @@ def size_at(url_of: Callable[[Job], str | None]) -> SizeOf:
     async def size(desk: Desk, job: Job) -> int:
         if (url := url_of(job)) is None:
             raise Unlearned("the job names no address")
+        from services.checks.remote_size import (
+            remote_size,  # with a client for HTTP, which not every kind needs
+        )
+
         return await remote_size(desk.settings, url)
 
     return size
