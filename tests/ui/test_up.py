@@ -293,7 +293,8 @@ class TestTheWholeHouse:
             line = f"{name} died (ended by SIGKILL); starting it"
             eventually_sync(partial(heard, house, line))
         eventually_sync(lambda: len(house.family()) >= 4, 20)
-        assert asyncio.run(valkey.ask(house.output.with_name("data") / "valkey.sock", "PING")) == "+PONG"
+        socket = house.output.with_name("data") / "valkey.sock"
+        eventually_sync(lambda: asyncio.run(valkey.ask(socket, "PING")) == "+PONG", 20)
         house.process.terminate()
         assert house.process.wait(20) == 0, house.said
 

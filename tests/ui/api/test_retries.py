@@ -39,9 +39,9 @@ async def test_other_arguments_are_planned_kept_apart_and_told(house: House) -> 
     at = await failed(house, ada, kind="test.file", args={"url": "https://a.example", "secret": "sesame"})
     shown = (await ada.get(at)).json()["args"]
     assert shown["secret"] == HIDDEN
-    edited = {"args": shown | {"url": "https://b.example"}}
+    edited = {"args": shown | {"url": "https://a.example/other"}}
     plan = await ada.post(f"{at}/retry", edited | {"dry_run": True})
-    changes = [{"path": "url", "before": "https://a.example", "after": "https://b.example"}]
+    changes = [{"path": "url", "before": "https://a.example", "after": "https://a.example/other"}]
     assert (plan.status_code, plan.json()["changes"], plan.json()["args"]) == (200, changes, edited["args"])
     assert (await ada.get(at)).json()["attempt"] == 1
     assert (await ada.post(f"{at}/retry", edited)).status_code == 202
