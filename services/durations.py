@@ -2,7 +2,9 @@
 
 
 def human_duration(seconds: float) -> str:
-    """`0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
+    """`8 ms`, `0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 0.095:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

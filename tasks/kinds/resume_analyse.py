@@ -28,7 +28,7 @@ class ResumeAnalyseArgs(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    upload_id: UUID = Field(title="Resume", description="A PDF or Word file (.docx)")
+    upload_id: UUID = Field(title="Resume file", description="A PDF or Word file (.docx)")
     job_description: str | None = Field(
         default=None,
         max_length=_MOST_DESCRIPTION,

@@ -36,7 +36,7 @@ class VideoProcessArgs(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    upload_id: UUID | None = Field(default=None, title="Video", description="The upload to process")
+    upload_id: UUID | None = Field(default=None, title="Video file")
     artifact: str | None = Field(
         default=None,
         max_length=400,

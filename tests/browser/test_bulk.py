@@ -107,6 +107,40 @@ async def test_a_batch_under_way_is_paused_and_goes_on(
     await expect(banner).to_be_hidden()
 
 
+async def test_all_that_failed_in_a_view_is_retried_from_its_head(
+    visit: Open, failed: Callable[..., Any], submit: Submit, flag: Path
+) -> None:
+    await failed("headline", 3)
+    submit("test.waits", "headline running")
+    page = await visit("/?q=headline")
+    await expect(page.locator("tr[data-job-id]")).to_have_count(4)
+    await page.get_by_role("button", name="Retry all matching").click()
+    dialog = page.get_by_role("dialog")
+    # What runs is no failure, and is not asked about.
+    await expect(dialog.get_by_role("heading", name="Retry 3 jobs?")).to_be_visible()
+    await expect(dialog.get_by_text("status failed or timeout, “headline”")).to_be_visible()
+    flag.touch()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("3 retried", exact=True)).to_be_visible(timeout=30_000)
+    await expect(page.get_by_role("button", name="Retry all matching")).to_be_hidden()
+
+
+async def test_where_nothing_failed_nothing_is_offered(visit: Open, failed: Callable[..., Any]) -> None:
+    await failed("offered", 1)
+    offer = re.compile("^Retry all")
+    page = await visit("/?status=failed")
+    await expect(page.get_by_role("button", name=offer)).to_have_text("Retry all failed…")
+    await page.goto("/")  # everything is no view: an empty search is refused
+    await expect(page.locator("tr[data-job-id]").first).to_be_visible()
+    await expect(page.get_by_role("button", name=offer)).to_be_hidden()
+    await page.goto("/?status=completed")
+    await expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    await expect(page.get_by_role("button", name=offer)).to_be_hidden()
+    viewer = await visit("/?status=failed", who="vera@example.org")
+    await expect(viewer.locator("tr[data-job-id]").first).to_be_visible()
+    await expect(viewer.get_by_role("button", name=offer)).to_be_hidden()
+
+
 @pytest.mark.parametrize("width", [1360, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_bar_and_dialog_are_for_everybody(

@@ -92,7 +92,7 @@ async def test_a_group_gets_a_note_is_muted_and_seen_again(
     await page.get_by_role("button", name="Cancel").click()
     await card.get_by_role("button", name="Note, mute").click()
     await dialog.get_by_role("combobox").click()
-    await page.get_by_role("option", name="Seen").click()
+    await page.get_by_role("option", name="Shown").click()
     await dialog.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("heading", name="Nothing is muted")).to_be_visible()
 

@@ -51,13 +51,13 @@ class ArgField:
 
 
 def arg_fields(schema: dict[str, Any], upload_field: str | None = None) -> list[ArgField]:
-    """The fields in the order of the model, what everybody is asked first."""
+    """The fields: files and what the kind wants in front, then what everybody is asked, then the rest."""
     required = set(schema.get("required", ()))
     fields = [
         _field(name, _resolve(part, schema), required=name in required, is_file=name == upload_field)
         for name, part in schema.get("properties", {}).items()
     ]
-    return sorted(fields, key=lambda field: (not field.in_front, field.shape is not Shape.FILE))
+    return sorted(fields, key=lambda f: (not f.in_front, f.shape is not Shape.FILE and not f.prominent))
 
 
 def filled_in(fields: list[ArgField], values: dict[str, Any]) -> list[ArgField]:
@@ -81,13 +81,14 @@ def _resolve(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 def _field(name: str, part: dict[str, Any], *, required: bool, is_file: bool) -> ArgField:
     choices = _choices(part)
+    label = _label(name, part)
     return ArgField(
         name=name,
-        label="File" if is_file else _label(name, part),
+        label="File" if is_file and label == _plain(name) else label,
         shape=Shape.FILE if is_file else _shape(part, choices),
         required=required,
         default=part.get("default"),
-        hint="" if is_file else str(part.get("description", "")).split("\n", 1)[0],
+        hint=str(part.get("description", "")).split("\n", 1)[0],
         choices=choices,
         prominent=part.get("in_front", False) is True,
     )
@@ -95,10 +96,13 @@ def _field(name: str, part: dict[str, Any], *, required: bool, is_file: bool) ->
 
 def _label(name: str, part: dict[str, Any]) -> str:
     title = str(part.get("title") or "")
-    plain = name.replace("_", " ")
     # Pydantic makes "Upload Id" of upload_id; the class's name stands where an enumeration is referred to.
-    made_up = not title or title.lower() == plain.lower() or "enum" in part
-    return plain.capitalize() if made_up else title
+    made_up = not title or title.lower() == _plain(name).lower() or "enum" in part
+    return _plain(name) if made_up else title
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _shape(part: dict[str, Any], choices: tuple[Choice, ...]) -> Shape:

@@ -27,7 +27,7 @@ class ChannelDialog:
         self._busy = False
         with (
             ui.dialog().props("transition-duration=120 aria-labelledby=channel-title") as self._dialog,
-            Tag("div", classes="sheet wide channel-sheet"),
+            Tag("div", classes="sheet info wide channel-sheet"),
         ):
             with Tag("div", classes="sheet-head", data_icon="notifications"):
                 self._title = Tag("h2", id="channel-title")

@@ -25,6 +25,11 @@ _ADVICE = {
 }
 
 
+def said_by(group: FailureGroup) -> str:
+    """What the group's jobs have in common to say, with a sign where they differ."""
+    return _VARIABLE.sub("\N{HORIZONTAL ELLIPSIS}", group.message) or "No message"
+
+
 class FailureCard:
     """One group. `show` sets what differs."""
 
@@ -39,11 +44,7 @@ class FailureCard:
         with Tag("li", classes="card failure", data_fingerprint=group.fingerprint) as self.element:
             with Tag("div", classes="what"):
                 with Tag("h2"):
-                    Tag(
-                        "span",
-                        _VARIABLE.sub("\N{HORIZONTAL ELLIPSIS}", group.message) or "No message",
-                        "mono",
-                    )
+                    Tag("span", said_by(group), "mono")
                     Tag("span", group.kind, "kind mono")
                 with Tag("p"):
                     Tag("span", group.type.replace("_", " "), "pill type")

@@ -153,8 +153,6 @@ def took(seconds: float | None) -> str:
     """A percentile as precise as it is known: `0.4 s`, `12 s`, `3 min`."""
     if seconds is None:
         return "\N{EN DASH}"
-    if seconds < 0.095:
-        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return wording.duration(float(f"{seconds:.2g}"))
     unit = 10 if seconds < 600 else 60

@@ -20,7 +20,7 @@ def draw_details(detail: JobDetail, kind: JobKind | None, link: Callable[[str], 
     with Tag("dl", classes="facts"):
         Tag("dt", "Job")
         with Tag("dd", classes="mono with-copy"):
-            Tag("span", str(job.id))
+            Tag("span", str(job.id), "one-line", title=str(job.id))
             copy_button(str(job.id), "the job's id")
         _draw_lineage(detail, link)
         _fact("Kind", job.kind, mono=True)

@@ -17,7 +17,7 @@ class JobHead:
 
     def __init__(self, back: str, on_action: OnAction) -> None:
         self.view: JobView | None = None
-        with Tag("div", classes="page-head"):
+        with Tag("div", classes="page-head job-head"):
             Tag("a", classes="back", href=back, aria_label="All jobs", data_icon="arrow_back")
             self._title = Tag("h1", classes="job-title")
             self._badge = Tag("span", role="status")

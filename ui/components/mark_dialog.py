@@ -10,6 +10,7 @@ from services.failures.groups import FailureGroup
 from services.failures.marks import NOTE_LIMIT, Mute
 from services.models import now
 from ui.components.element import Tag
+from ui.components.failure_card import said_by
 
 _SEEN, _AS_IS, _OPEN, _DAY, _WEEK, _GROWN = "seen", "as it is", "open", "day", "week", "grown"
 
@@ -53,9 +54,9 @@ class MarkDialog:
     def show(self, group: FailureGroup) -> None:
         """Fills in what is said of the group, and opens."""
         self._group = group
-        self._what.say(group.message)
+        self._what.say(said_by(group))
         self._note.set_value((group.mark and group.mark.note) or "")
-        choices = {_SEEN: "Seen"}
+        choices = {_SEEN: "Shown"}
         if group.muted:
             choices[_AS_IS] = "Muted, as it is now"
         grown = _grown(group)

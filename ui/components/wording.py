@@ -6,7 +6,7 @@ from services.durations import human_duration
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
+    """`8 ms`, `0.4 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
     return human_duration(seconds)
 
 

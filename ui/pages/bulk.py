@@ -155,12 +155,20 @@ class Bulk:
 
     # --- doing --------------------------------------------------------------------------------------------------------
 
+    async def ask_failing(self) -> None:
+        """Asks about a retry of everything that failed in the view, whatever is selected."""
+        address = self._page.address
+        await self._ask_about(BatchAction.RETRY, Selection(q=address.q, status=list(address.failing)))
+
     async def _ask(self, action: BatchAction) -> None:
-        if not self.some or self.dialog.is_open:
+        if self.some:
+            await self._ask_about(action, self._selection())
+
+    async def _ask_about(self, action: BatchAction, selection: Selection) -> None:
+        if self.dialog.is_open:
             return
 
         async def work(actor: Actor) -> None:
-            selection = self._selection()
             seen: BatchPreview = await batch.preview(self._page.visit.desk, actor, selection, action)
             self._wish = action, selection
             self.dialog.show(BatchWish(action, str(selection), seen))

@@ -4,6 +4,7 @@ import asyncio
 from html import escape
 from urllib.parse import parse_qsl
 
+import nicegui
 from fastapi import Request
 from starlette.responses import HTMLResponse
 
@@ -12,6 +13,8 @@ from ui.security import is_same_origin
 from ui.theme import HEAD
 from ui.visit import Web
 
+# The pages behind it use the same, which the browser then has already.
+_FONTS = f"/_nicegui/{nicegui.__version__}/static/fonts.css"
 _LARGEST_FORM = 10_000
 _MOST_FIELDS = 10
 _PATIENCE_SECONDS = 10.0
@@ -37,7 +40,7 @@ def door(title: str, lead: str, body: str, *, error: MulliganError | None = None
     html = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)} · Mulligan</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="/assets/mulligan.svg">{HEAD}</head>
+<link rel="icon" href="/assets/mulligan.svg"><link rel="stylesheet" href="{_FONTS}">{HEAD}</head>
 <body><main class="door"><div class="card">
 <h1 class="brand"><img src="/assets/mulligan.svg" alt="" width="28" height="28"> Mulligan</h1>
 <p class="lead">{escape(lead)}</p>{alert}

@@ -20,7 +20,7 @@ from ui.components import wording
 from ui.components.batch_dialog import BatchDialog, BatchWish
 from ui.components.element import Tag
 from ui.components.empty import Empty
-from ui.components.failure_card import FailureCard
+from ui.components.failure_card import FailureCard, said_by
 from ui.components.mark_dialog import MarkDialog, MarkWish
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
@@ -172,7 +172,7 @@ class FailuresPage(OpenPage):
 
     def _card(self, group: FailureGroup) -> FailureCard:
         async def retry() -> None:
-            await self._ask(_selection(group))
+            await self._ask(group)
 
         jobs = self.visit.link("/", q=_search(group))
 
@@ -201,11 +201,12 @@ class FailuresPage(OpenPage):
 
     # --- a group's second chance --------------------------------------------------------------------------------------
 
-    async def _ask(self, selection: Selection) -> None:
+    async def _ask(self, group: FailureGroup) -> None:
         async def work(actor: Actor) -> None:
+            selection = _selection(group)
             seen = await batch.preview(self.visit.desk, actor, selection)
             self._wanted = selection
-            self.dialog.show(BatchWish(BatchAction.RETRY, str(selection), seen))
+            self.dialog.show(BatchWish(BatchAction.RETRY, f"{said_by(group)} · {group.kind}", seen))
 
         if not self.dialog.is_open:
             await self.do(work, trouble="What a retry would do cannot be told.")

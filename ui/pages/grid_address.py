@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from services.jobs.export import Format
 from services.jobs.job_list import JobQuery
-from services.vocabulary import ACTIVE, TERMINAL, Status
+from services.vocabulary import ACTIVE, TERMINAL, UNSUCCESSFUL, Status
 
 PAGE_SIZE = 25
 
@@ -89,6 +89,12 @@ class GridAddress:
             (name, word) for name, word in (("q", self.q), ("sort", self.sort), ("w", self.workspace)) if word
         ]
         return f"/api/jobs/export?{urlencode(words)}"
+
+    @property
+    def failing(self) -> tuple[Status, ...]:
+        """The unsuccessful statuses among those that the view shows."""
+        shown = statuses_of(self.tab)
+        return tuple(sorted(UNSUCCESSFUL.intersection(shown) if shown else UNSUCCESSFUL))
 
     @property
     def at_start(self) -> bool:

@@ -48,6 +48,9 @@ class Page(Protocol):
     def ask_views(self) -> None:
         """Somebody wants to save this view, or to change one."""
 
+    async def retry_failing(self) -> None:
+        """Everything that failed in this view is to be retried."""
+
     async def on_action(self, action: Action, row: JobRow) -> None:
         """A row's button."""
 
@@ -108,6 +111,10 @@ class GridParts:
         """How many jobs stand behind each tab, and on all pages of this one."""
         for shown, (_, count) in self._tabs.items():
             count.say(wording.at_least(*counts.of(statuses_of(shown))))
+        may = self._page.visit.actor.may_change and address.narrowed
+        failing = may and bool(address.failing) and counts.of(address.failing)[0] > 0
+        self._retry_failing.say(f"Retry all {'matching' if address.q else 'failed'}\N{HORIZONTAL ELLIPSIS}")
+        self._retry_failing.dress("btn retry-line icon-small" if failing else "hidden")
         number, exact = counts.of(address.query.statuses)
         self._total.say(wording.plural(number, "job") if exact else f"{wording.at_least(number, exact)} jobs")
 
@@ -198,7 +205,12 @@ class GridParts:
             )
             reload.on("click", self._page.reload, args=[])
             self._export()
+            self._retry_failing = Tag(
+                "button", "", "hidden", type="button", data_icon="replay",
+                title="Shows first how many, at which cost, and what is left alone",
+            )  # fmt: skip
             if self._page.visit.actor.may_change:
+                self._retry_failing.on("click", self._page.retry_failing, args=[])
                 Tag("a", "New job", "btn primary", href=self._page.visit.link("/new"), data_icon="add")
 
     def _export(self) -> None:

@@ -204,6 +204,10 @@ class JobsPage(OpenPage):
         self.views.show_address()
         await self.reload()
 
+    async def retry_failing(self) -> None:
+        """Asks about a retry of everything that failed in this view."""
+        await self.bulk.ask_failing()
+
     def ask_views(self) -> None:
         """Opens the dialog of saved views."""
         self.views.ask()

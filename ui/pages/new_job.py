@@ -27,6 +27,9 @@ from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
 _HIDDEN_KINDS = "system."
 _DEMO_KINDS = "demo."
 _START = "Start job"
+# On a phone the cards fill the screen: the form that one has chosen must not begin below it.
+_IN_SIGHT = """const form = document.getElementById("kind-form");
+if (form.getBoundingClientRect().top > innerHeight * 0.6) form.scrollIntoView({block: "start"});"""
 
 
 def install(web: Web) -> None:
@@ -72,7 +75,7 @@ class NewJobPage(OpenPage):
                 return
             self._draw_address()
             self._draw_cards()
-            self._holder = Tag("div")
+            self._holder = Tag("div", id="kind-form")
             self._draw_started()
         first = next((k for k in self._kinds if k.name == kind), None)
         if first:
@@ -125,8 +128,12 @@ class NewJobPage(OpenPage):
                     Tag("strong", kind.title)
                     Tag("span", kind.name, "mono muted")
                     self._missing[kind.name] = Tag("span", "", "missing")
-                card.on("click", lambda kind=kind: self._choose(kind), args=[])
+                card.on("click", lambda kind=kind: self._choose_card(kind), args=[])
                 self._cards[kind.name] = card
+
+    def _choose_card(self, kind: JobKind) -> None:
+        self._choose(kind)
+        _ = ui.run_javascript(_IN_SIGHT)
 
     def _suggest(self, address: str) -> None:
         found = suggest(self._kinds, address)
