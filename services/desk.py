@@ -9,6 +9,7 @@ from services.feed import Feed
 from services.kinds import KindRegistry
 from services.queue import JobQueue
 from services.settings import Settings, SettingsError
+from services.storage.kept_pages import Kept
 from services.storage.storage import Storage
 
 
@@ -34,6 +35,11 @@ class Desk:
                 raise SettingsError(
                     f"MULLIGAN_CONCURRENCY: there is no kind {name!r}. Known kinds: {known or 'none'}"
                 )
+
+    @cached_property
+    def pages(self) -> Kept:
+        """Pages of documents that were drawn in this process lately."""
+        return Kept()
 
     @cached_property
     def limits(self) -> Mapping[str, int]:

@@ -155,6 +155,13 @@ class Invalid(MulliganError):
     status = 422
 
 
+class NotDrawable(MulliganError):
+    """{name} cannot be shown: {why}. Download it to look at it."""
+
+    code = "not_drawable"
+    status = 422
+
+
 class TooLarge(MulliganError):
     """The upload is larger than the limit of {limit} bytes."""
 

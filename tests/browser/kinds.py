@@ -122,3 +122,10 @@ async def writes(job: JobContext, args: Flag) -> dict[str, object]:
     )
     await job.save_artifact("empty.json", b"", "application/json")
     return {"lines": 2, "nested": {"deep": [1, 2]}}
+
+
+@job_kind("test.copies", title="Copies", args=File, upload_field="upload_id", timeout=30)
+async def copies(job: JobContext, args: File) -> None:
+    """Gives back the file that it was given."""
+    path = await job.input()
+    await job.save_artifact("copy.pdf", path, "application/pdf")

@@ -1,12 +1,16 @@
 """A job's page: what is copied from it, the beginning of a text, and the page on paper."""
 
 import json
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.test_looks import Submit, require_accessible
+from tests.support import resumes
 
 pytestmark = [
     pytest.mark.browser,
@@ -52,6 +56,50 @@ async def test_the_beginning_of_a_text_is_shown_as_text(visit: Open, submit: Sub
     empty = page.get_by_role("listitem").filter(has_text="empty.json")
     await empty.get_by_text("Show the beginning").click()
     await expect(empty).to_contain_text("This file is empty.")
+    await require_accessible(page)
+
+
+def copied(api: httpx.Client, pdf: Path) -> dict[str, Any]:
+    """A job that has a PDF as its input and as its output."""
+    form = {"file": (pdf.name, pdf.read_bytes(), "application/pdf")}
+    upload = api.post("/api/uploads", files=form).json()
+    args = {"upload_id": upload["id"]}
+    job: dict[str, Any] = api.post("/api/jobs", json={"kind": "test.copies", "args": args}).json()
+    return job
+
+
+async def test_a_pdf_is_shown_page_by_page(visit: Open, api: httpx.Client, tmp_path: Path) -> None:
+    pdf = resumes.long_pdf(tmp_path / "long.pdf", 4)
+    job = copied(api, pdf)
+    page = await visit(f"/jobs/{job['id']}")
+    output = page.get_by_role("figure", name="Pages of copy.pdf")
+    first = output.get_by_role("img", name="Page 1 of copy.pdf")
+    await expect(first).to_be_visible()
+    await expect(first).to_have_js_property("complete", True)
+    assert await first.evaluate("image => image.naturalWidth") == 1100
+    await expect(output.get_by_role("button", name="Previous page")).to_be_disabled()
+    for number in (2, 3, 4):
+        await output.get_by_role("button", name="Next page").click()
+        await expect(output.get_by_role("status").filter(has_text=f"Page {number} of 4")).to_be_visible()
+    await expect(output.get_by_role("button", name="Next page")).to_be_disabled()
+    last = output.get_by_role("img", name="Page 4 of copy.pdf")
+    await expect(last).to_have_js_property("naturalWidth", 1100)
+    await page.get_by_text("Show the pages").click()
+    await expect(page.get_by_role("img", name="Page 1 of long.pdf")).to_be_visible()
+    await require_accessible(page)
+    async with page.expect_download() as downloading:
+        await page.get_by_role("link", name="Download the input long.pdf").click()
+    assert Path(await (await downloading.value).path()).read_bytes() == pdf.read_bytes()
+
+
+async def test_a_pdf_that_cannot_be_shown_says_why(visit: Open, api: httpx.Client, tmp_path: Path) -> None:
+    pdf = resumes.encrypted_pdf(tmp_path / "locked.pdf")
+    job = copied(api, pdf)
+    page = await visit(f"/jobs/{job['id']}", width=390, scheme="dark")
+    said = page.get_by_role("figure", name="Pages of copy.pdf").get_by_role("status")
+    await expect(said).to_have_text(
+        "copy.pdf cannot be shown: it is protected by a password. Download it to look at it."
+    )
     await require_accessible(page)
 
 

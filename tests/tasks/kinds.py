@@ -16,7 +16,7 @@ from services.kinds import JobContext, RetryPolicy, job_kind
 from services.models import Job
 from services.people.access import Actor
 from services.policy import AutoRetry, Backoff, CheckResult
-from tasks.process import run_process
+from services.process import run_process
 
 
 class Nothing(BaseModel):

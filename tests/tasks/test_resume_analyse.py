@@ -367,7 +367,7 @@ class TestTheKind:
             _kinds()[KIND].parse_args({"upload_id": str(UUID(int=1)), "n": 1} | args)
 
     def test_costs_the_web_process_no_library(self) -> None:
-        heavy = ("pypdfium2", "pypdf", "docx", "lxml", "phonenumbers", "httpx", "tasks.process")
+        heavy = ("pypdfium2", "pypdf", "docx", "lxml", "phonenumbers", "httpx", "services.process")
         code = f"import sys, tasks.kinds.resume_analyse; print([m for m in {heavy} if m in sys.modules])"
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert said.stdout.strip() == "[]"

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from services.failures.failures import JobError
+from services.process import Limits
 from services.vocabulary import FailureType
 from tasks.kinds.resume import document
 from tasks.kinds.resume.document import extract
-from tasks.process import Limits
 from tests.support import resumes
 from tests.support.waiting import eventually
 

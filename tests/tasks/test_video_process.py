@@ -390,7 +390,7 @@ class TestKind:
     def test_costs_the_web_process_no_engine(self) -> None:
         code = (
             "import sys, tasks.kinds.video_process; "
-            "print([m for m in ('av', 'imageio_ffmpeg', 'tasks.process', 'numpy') if m in sys.modules])"
+            "print([m for m in ('av', 'imageio_ffmpeg', 'services.process', 'numpy') if m in sys.modules])"
         )
         root = Path(__file__).parents[2]
         said = subprocess.run(

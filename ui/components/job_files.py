@@ -1,13 +1,17 @@
-"""The output of a job: a preview of what a browser can show, and each file with a way to have it."""
+"""The files of a job: a preview of what a browser can show, and each with a way to have it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from services.models import Artifact
+from nicegui import ui
+
+from services.models import Artifact, Upload
+from services.storage.pages import is_pdf
 from services.storage.previews import is_text
 from ui.components import wording
 from ui.components.element import Tag
+from ui.components.paper import PageLook, Paper
 
 _PICTURES = {"image/jpeg", "image/png", "image/webp", "image/gif"}
 """Those that hold no script."""
@@ -28,17 +32,29 @@ class FileLinks:
         how = "&stream=1" if stream else ""
         return f"{self.job}/artifacts/{quote(name, safe='')}?w={quote(self.workspace)}{how}"
 
+    @property
+    def input(self) -> str:
+        """The file that the job works on."""
+        return f"{self.job}/input?w={quote(self.workspace)}"
+
+    def page(self, number: int, name: str | None) -> str:
+        """A page of a PDF as a picture."""
+        file = f"&file={quote(name, safe='')}" if name is not None else ""
+        return f"{self.job}/pages/{number}?w={quote(self.workspace)}{file}"
+
 
 ReadText = Callable[[str], Awaitable[tuple[str, bool] | None]]
 """The beginning of the file of that name, and whether that is all; None where it cannot be read."""
+LookAtPage = Callable[[str | None, int], Awaitable[PageLook | str]]
+"""A page of the PDF of that name, or without one of the input; or why it cannot be shown."""
 
 
-def draw_files(files: Sequence[Artifact], links: FileLinks, read: ReadText) -> None:
+def draw_files(files: Sequence[Artifact], links: FileLinks, read: ReadText, look: LookAtPage) -> None:
     """The preview, and the list."""
-    _preview(files, links)
+    _preview(files, links, look)
     with Tag("ul", classes="files"):
         for artifact in files:
-            with Tag("li", data_icon=_icon(artifact)):
+            with Tag("li", data_icon=_icon(artifact.content_type)):
                 Tag("span", artifact.name, "name")
                 Tag("span", wording.size(artifact.size), "muted num")
                 if links.process and _is_media(artifact):
@@ -54,11 +70,48 @@ def draw_files(files: Sequence[Artifact], links: FileLinks, read: ReadText) -> N
                     _Glance(artifact.name, read)
 
 
-def _preview(files: Sequence[Artifact], links: FileLinks) -> None:
-    """The first video, else sound, else picture."""
+def draw_input(upload: Upload, links: FileLinks, look: LookAtPage) -> None:
+    """What the job works on."""
+    with Tag("ul", classes="files"), Tag("li", data_icon=_icon(upload.content_type)):
+        Tag("span", upload.filename, "name")
+        Tag("span", wording.size(upload.size), "muted num")
+        Tag(
+            "a", "Download", "btn small", href=links.input, data_icon="download", download=upload.filename,
+            aria_label=f"Download the input {upload.filename}",
+        )  # fmt: skip
+        if is_pdf(upload):
+            _InputPages(_paper(None, upload.filename, links, look))
+
+
+def _paper(name: str | None, title: str, links: FileLinks, look: LookAtPage) -> Callable[[], Paper]:
+    return lambda: Paper(title, lambda number: links.page(number, name), lambda number: look(name, number))
+
+
+class _InputPages:
+    """The pages of the input, drawn when somebody first wants to see them."""
+
+    def __init__(self, make: Callable[[], Paper]) -> None:
+        self._make = make
+        self._paper: Paper | None = None
+        with Tag("details", classes="glance") as self._details:
+            Tag("summary", "Show the pages")
+        self._details.on("toggle", self._show, js_handler="(e) => { if (e.target.open) emit(); }")
+
+    async def _show(self) -> None:
+        if self._paper is None:
+            with self._details:
+                self._paper = self._make()
+            await self._paper.turn()
+
+
+def _preview(files: Sequence[Artifact], links: FileLinks, look: LookAtPage) -> None:
+    """The first video, else sound, else picture, else PDF."""
     picture = next((a for a in files if a.content_type in _PICTURES), None)
     media = next((a for tag in ("video/", "audio/") for a in files if a.content_type.startswith(tag)), None)
     if media is None and picture is None:
+        if paper := next(filter(is_pdf, files), None):
+            shown = _paper(paper.name, paper.name, links, look)()
+            ui.timer(0, shown.turn, once=True)  # drawing it takes a moment: the page is there first
         return
     with Tag("div", classes="preview"):
         if media is None and picture is not None:
@@ -104,8 +157,10 @@ class _Glance:
                 Tag("p", "There is more: download it to see all.", "muted")
 
 
-def _icon(artifact: Artifact) -> str:
-    match artifact.content_type.partition("/")[0]:
+def _icon(content_type: str) -> str:
+    match content_type.partition("/")[0]:
+        case "application" if content_type.startswith("application/pdf"):
+            return "picture_as_pdf"
         case "video":
             return "movie"
         case "audio":

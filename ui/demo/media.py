@@ -12,7 +12,7 @@ _SECONDS = 120
 def make_media(folder: Path) -> None:
     """Makes what is not there yet: a clip of 12 s with a tone, a resume, large files, and damaged ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    clip, damaged, resume = folder / "clip.mp4", folder / "damaged.mp4", folder / "resume.docx"
+    clip, damaged, resume = folder / "clip.mp4", folder / "damaged.mp4", folder / "resume.pdf"
     if not clip.exists():
         _encode(clip)
     if not damaged.exists():

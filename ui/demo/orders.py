@@ -63,7 +63,7 @@ def _videos() -> Iterator[Order]:
 
 def _resumes() -> Iterator[Order]:
     wanted = "A data engineer with Python, Kafka, Airflow, Terraform and Spark, and at least 5 years of experience."
-    yield Order("resume.analyse", "Ada Sample", {"job_description": wanted}, file="resume.docx")
+    yield Order("resume.analyse", "Ada Sample", {"job_description": wanted}, file="resume.pdf")
     yield Order("resume.analyse", "A resume that is a video", file="damaged.mp4")
 
 

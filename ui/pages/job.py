@@ -18,16 +18,18 @@ from services.models import Job
 from services.operations.waiting import Waiting, waiting_reasons
 from services.people.access import Actor
 from services.redaction import redact_args
+from services.storage import pages
 from services.storage.previews import text_preview
 from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.copy_button import copy_json
 from ui.components.element import Tag
 from ui.components.job_facts import Log, draw_details
-from ui.components.job_files import FileLinks, draw_files
+from ui.components.job_files import FileLinks, draw_files, draw_input
 from ui.components.job_head import JobHead
 from ui.components.job_story import draw_attempts, draw_steps, draw_timeline, step_views, timeline
 from ui.components.job_view import JobView, job_view
+from ui.components.paper import PageLook
 from ui.components.reason_dialog import ReasonDialog
 from ui.components.result_views import result_view
 from ui.components.section import Section
@@ -97,6 +99,7 @@ class JobPage(OpenPage):
                 self._outcome = Section()
                 self._steps = Section("Steps")
                 self._files = Section("Output")
+                self._input = Section("Input")
                 self._attempts = Section("Attempts")
                 self._args = Section("Arguments")
                 self._result = Section("Result")
@@ -124,10 +127,15 @@ class JobPage(OpenPage):
         self._steps.show(tuple(views), lambda: draw_steps(views), visible=bool(views))
         files = detail.artifacts
         key = tuple((a.name, a.attempt) for a in files)
-        slug = self.actor.workspace_slug
+        links = self._file_links(self.actor.workspace_slug)
         self._files.show(
-            key, lambda: draw_files(files, self._file_links(slug), self._read_text), visible=bool(files)
+            key, lambda: draw_files(files, links, self._read_text, self._look_at), visible=bool(files)
         )
+        upload = detail.upload
+        self._input.show(
+            upload and upload.id, lambda: draw_input(upload, links, self._look_at) if upload else None,
+            visible=upload is not None,
+        )  # fmt: skip
         runs = detail.attempts
         self._attempts.show(
             tuple((a.number, a.status, a.worker, a.error) for a in runs), lambda: draw_attempts(runs)
@@ -186,6 +194,22 @@ class JobPage(OpenPage):
 
         await self.do(work, trouble=f"{name} cannot be shown.")
         return read[0] if read else None
+
+    async def _look_at(self, name: str | None, number: int) -> PageLook | str:
+        """A page of a PDF, made ready to be shown; or why it cannot be shown."""
+        found: PageLook | str = "It cannot be shown."
+
+        async def work(actor: Actor) -> None:
+            nonlocal found
+            try:
+                count, sheet = await pages.page(self.visit.desk, actor, self._id, number, name)
+            except MulliganError as error:
+                found = error.message
+            else:
+                found = PageLook(count, pages.MOST_PAGES, sheet.width, sheet.height)
+
+        await self.do(work)
+        return found
 
     # --- live ---------------------------------------------------------------------------------------------------------
 

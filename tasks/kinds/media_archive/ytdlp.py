@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from services.guard.proxy import GuardedProxy, guarded_proxy
+from services.process import Limits, run_process
 from services.settings import Settings
 from tasks.kinds.media_archive import failures
 from tasks.kinds.media_archive.formats import Format, selector
 from tasks.kinds.video.ffmpeg import find_ffmpeg
-from tasks.process import Limits, run_process
 
 _SCRIPT = Path(__file__).with_name("fetch.py")
 _SOCKET_SECONDS = 20.0

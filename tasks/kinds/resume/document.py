@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from services.failures.failures import JobError
+from services.process import Limits, run_process
 from tasks.kinds.resume.unreadable import told
-from tasks.process import Limits, run_process
 
 _ROOT = Path(__file__).parents[3]
 _SECONDS = 60

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.failures.failures import JobError
+from services.process import run_process
 from services.vocabulary import FailureType
 from tasks.kinds.video.media import Media
 from tasks.kinds.video.probe import INPUT_OPTIONS
-from tasks.process import run_process
 
 _THUMBNAIL_SECONDS = 60
 _THUMBNAIL_WIDTH = 640

@@ -5,12 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.process import run_process
 from tasks.kinds.video import failures
 from tasks.kinds.video.clip import Clip
 from tasks.kinds.video.media import Media
 from tasks.kinds.video.presets import Output
 from tasks.kinds.video.probe import INPUT_OPTIONS
-from tasks.process import run_process
 
 _QUIET = ("-nostdin", "-hide_banner", "-y", "-v", "error", "-progress", "pipe:1", "-stats_period", "0.2")
 

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from services.failures.failures import JobError
+from services.process import run_process
 from services.vocabulary import FailureType
-from tasks.process import run_process
 
 
 def find_ffmpeg() -> Path | None:

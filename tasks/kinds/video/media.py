@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from services.failures.failures import JobError
+from services.process import Limits, run_process
 from tasks.kinds.video import failures
-from tasks.process import Limits, run_process
 
 _SCRIPT = Path(__file__).with_name("probe.py")
 _SECONDS = 60

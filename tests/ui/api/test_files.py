@@ -3,11 +3,14 @@
 import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from services.vocabulary import Status
+from tests.support import resumes
 from tests.support.house import Caller, House, open_house
 from tests.support.waiting import eventually
 
@@ -24,6 +27,16 @@ def form(*parts: bytes, end: bytes = b"--b--\r\n") -> dict[str, object]:
 
 def file_part(content: bytes = b"abc", name: bytes = b'name="file"; filename="a.mp4"') -> bytes:
     return b"Content-Disposition: form-data; " + name + b"\r\nContent-Type: video/mp4\r\n\r\n" + content
+
+
+def programs(word: str) -> list[psutil.Process]:
+    """What this process has started, with that word in its command."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any(word in part for part in process.cmdline()):
+                found.append(process)
+    return found
 
 
 class TestUploads:
@@ -203,3 +216,54 @@ class TestArtifacts:
         assert (await ada.get(f"{at}/artifacts/out")).status_code == 200
         await ada.post(f"{at}/retry")
         assert (await ada.get(f"{at}/artifacts/out")).status_code == 404
+
+
+class TestPages:
+    async def test_are_pictures_that_run_nothing(self, house: House, tmp_path: Path) -> None:
+        ada = await house.caller()
+        pdf = resumes.long_pdf(tmp_path / "a.pdf", 2).read_bytes()
+        upload = (await ada.post("/api/uploads", files={"file": ("a.pdf", pdf, "application/pdf")})).json()
+        job = await ada.submit(kind="test.file", args={"upload_id": upload["id"]})
+        first = await ada.get(f"/api/jobs/{job['id']}/pages/1")
+        assert (first.status_code, first.headers["content-type"]) == (200, "image/webp")
+        assert first.headers["mulligan-pages"] == "2"
+        assert first.headers["x-content-type-options"] == "nosniff"
+        assert first.headers["content-security-policy"] == "sandbox; default-src 'none'"
+        again = {"If-None-Match": first.headers["etag"]}
+        same = await ada.get(f"/api/jobs/{job['id']}/pages/1", headers=again)
+        assert (same.status_code, same.content) == (304, b"")
+        await house.keep(job["id"], "out.pdf", pdf, "application/pdf")
+        await house.end(job["id"], Status.COMPLETED, output=True)
+        out = await ada.get(f"/api/jobs/{job['id']}/pages/2", params={"file": "out.pdf"})
+        assert out.status_code == 200
+        for path, status in (("3", 404), ("x", 422), ("1?file=none.pdf", 404)):
+            assert (await ada.get(f"/api/jobs/{job['id']}/pages/{path}")).status_code == status
+        eve = await house.caller(workspace="elsewhere")
+        assert (await eve.get(f"/api/jobs/{job['id']}/pages/1", headers=again)).status_code == 404
+        assert (await house.http.get(f"/api/jobs/{job['id']}/pages/1")).status_code == 401
+
+    async def test_nobody_is_drawn_for_who_has_gone(self, house: House, tmp_path: Path) -> None:
+        ada = await house.caller()
+        pdf = resumes.hungry_pdf(tmp_path / "a.pdf").read_bytes()
+        upload = (await ada.post("/api/uploads", files={"file": ("a.pdf", pdf, "application/pdf")})).json()
+        job = await ada.submit(kind="test.file", args={"upload_id": upload["id"]})
+        asking = asyncio.create_task(ada.get(f"/api/jobs/{job['id']}/pages/1"))
+        drawing = await eventually(lambda: programs("draw_pages"), 60)
+        asking.cancel()
+        await eventually(lambda: not any(p.is_running() and p.status() != "zombie" for p in drawing), 20)
+
+
+class TestInput:
+    async def test_is_given_back_as_it_was_handed_in(self, house: House) -> None:
+        ada = await house.caller()
+        upload = (await ada.post("/api/uploads", files={"file": ("Ünï.mp4", CONTENT, "video/mp4")})).json()
+        job = await ada.submit(kind="test.file", args={"upload_id": upload["id"]})
+        got = await ada.get(f"/api/jobs/{job['id']}/input")
+        assert (got.content, got.headers["content-type"]) == (CONTENT, "video/mp4")
+        assert got.headers["content-disposition"].startswith("attachment;")
+        part = await ada.get(f"/api/jobs/{job['id']}/input", headers={"Range": "bytes=5-9"})
+        assert (part.status_code, part.content) == (206, CONTENT[5:10])
+        without = await ada.submit()
+        assert (await ada.get(f"/api/jobs/{without['id']}/input")).status_code == 404
+        eve = await house.caller(workspace="elsewhere")
+        assert (await eve.get(f"/api/jobs/{job['id']}/input")).status_code == 404

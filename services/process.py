@@ -1,6 +1,6 @@
-"""Programs that a job runs: they die with their job, and with their worker, kill -9 included (Linux).
+"""Programs that a job runs, or a page: they die with it, and with this process, kill -9 included (Linux).
 
-Where the worker is killed on macOS, a program ends only when it next writes to its closed pipe.
+Where the process is killed on macOS, a program ends only when it next writes to its closed pipe.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _GRACE_SECONDS = 0.8
 _REAP_SECONDS = 5.0
 _STDERR_KEPT = 16 * 1024
 _LINE_LIMIT = 64 * 1024
-# Nothing else of the worker's environment is a program's business: it holds the keys of storage and database.
+# Nothing else of our environment is a program's business: it holds the keys of storage and database.
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH")
 
 

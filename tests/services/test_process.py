@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from services.failures.failures import JobError
+from services.process import Limits, run_process
 from services.vocabulary import FailureType
-from tasks.process import Limits, run_process
 from tests.support.waiting import eventually, eventually_sync
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
@@ -172,7 +172,7 @@ def test_it_dies_with_a_worker_that_was_killed(tmp_path: Path) -> None:
     worker = f"""
 import asyncio, sys
 from pathlib import Path
-from tasks.process import run_process
+from services.process import run_process
 code = "import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
 asyncio.run(run_process([sys.executable, "-c", code], cwd=Path({str(tmp_path)!r})))
 """
