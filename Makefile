@@ -3,6 +3,8 @@ PYTHON ?= python3
 ARGS ?=
 MINUTES ?= 10
 RUN := .venv/bin/python -m
+# Where a container forbids it, every process would compile all that it imports: the web would take twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
 # Rebuilt only when what is installed would differ; `make up` on a ready environment costs nothing.
 READY := .venv/.ready
 

@@ -1,6 +1,7 @@
 """Fixtures that hand out real servers. Each server starts once per test process, when the first test asks for it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,11 @@ from tests.support.valkey import ValkeyServer
 
 if TYPE_CHECKING:
     from tests.support.databases import PostgresDatabases, SqliteDatabases
+
+# Containers often forbid it; but a web process that has to compile all that it imports takes 3.5 s of a core to start,
+# one that finds it compiled 1.5 s, and a hundred of them are started here.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A loaded machine is slow now and then; what an example finds matters, not how long it took.
 hypothesis.settings.register_profile("mulligan", deadline=None)
@@ -49,7 +55,8 @@ def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server, shared by the tests of this process."""
-    server = PostgresServer()
+    # Without the autovacuum, how a query is carried out does not depend on when it last came by.
+    server = PostgresServer("-c", "autovacuum=off")
     yield server
     server.close()
 
@@ -78,7 +85,7 @@ def _postgres_databases(postgres: PostgresServer) -> "PostgresDatabases":
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a fresh, migrated database; the test runs once on SQLite and once on PostgreSQL."""
+    """The address of a migrated database without a row; the test runs once on SQLite and once on PostgreSQL."""
     source = "_sqlite_databases" if request.param == "sqlite" else "_postgres_databases"
     databases: SqliteDatabases | PostgresDatabases = request.getfixturevalue(source)
     with databases.fresh() as url:

@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 
 from services.database.database import Database
 from services.migrate import is_current
+from services.models import Workspace
 from tests.support.fileserver import FileServer, failing
 from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
@@ -16,6 +17,19 @@ class TestDatabases:
 
     async def test_and_the_next_one_is_again(self, database_url: str):
         await self.use_it(database_url)
+
+    async def test_what_the_one_before_wrote_is_gone(self, database_url: str):
+        await self.write_to_it(database_url)
+
+    async def test_for_each_that_comes(self, database_url: str):
+        await self.write_to_it(database_url)
+
+    async def write_to_it(self, url: str) -> None:
+        database = Database(url)
+        async with database.write() as session:
+            assert not (await session.scalars(sa.select(Workspace))).all()
+            session.add(Workspace(slug="mine", name="Mine"))
+        await database.close()
 
     async def use_it(self, url: str) -> None:
         database = Database(url)
