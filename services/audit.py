@@ -1,6 +1,7 @@
 """Who did what: one entry for every change that a person makes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +9,27 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.database.storable import require_storable
 from services.desk import Desk
 from services.models import AuditEntry
 from services.people.access import Actor
+
+_LATELY = 1_000
+"""Entries in which to look for people who did something."""
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """Which entries are asked for; by default all."""
+
+    actor: str | None = None
+    """The email of whoever did it, or `Mulligan`."""
+    action: str | None = None
+    """What was done: `job.retry`."""
+    job_id: UUID | None = None
+
+
+ALL = Narrowed()
 
 
 def record(session: AsyncSession, actor: Actor, action: str, job_id: UUID | None = None, **data: Any) -> None:
@@ -39,15 +58,23 @@ async def forget(session: AsyncSession, job_ids: Sequence[UUID]) -> None:
 
 
 async def entries(
-    desk: Desk, actor: Actor, cursor: UUID | None = None, limit: int = 50
+    desk: Desk, actor: Actor, cursor: UUID | None = None, limit: int = 50, *, narrowed: Narrowed = ALL
 ) -> tuple[list[AuditEntry], UUID | None]:
     """The workspace's entries, newest first, and where the next page starts.
 
     Raises:
         Forbidden: a member, who sees only their own jobs, does not read the log.
+        Invalid: a name that no database keeps.
     """
     actor.require_overview()
+    require_storable([narrowed.actor or "", narrowed.action or ""])
     query = sa.select(AuditEntry).where(col(AuditEntry.workspace_id) == actor.workspace_id)
+    if narrowed.actor:
+        query = query.where(col(AuditEntry.actor) == narrowed.actor)
+    if narrowed.action:
+        query = query.where(col(AuditEntry.action) == narrowed.action)
+    if narrowed.job_id:
+        query = query.where(col(AuditEntry.job_id) == narrowed.job_id)
     if cursor:
         query = query.where(col(AuditEntry.id) < cursor)
     async with desk.db.read() as session:
@@ -55,3 +82,17 @@ async def entries(
             (await session.scalars(query.order_by(col(AuditEntry.id).desc()).limit(limit + 1))).all()
         )
     return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+async def lately_by(desk: Desk, actor: Actor) -> list[str]:
+    """Who has done something of late, by name. Raises Forbidden as `entries`."""
+    actor.require_overview()
+    newest = (
+        sa.select(col(AuditEntry.actor))
+        .where(col(AuditEntry.workspace_id) == actor.workspace_id)
+        .order_by(col(AuditEntry.id).desc())
+        .limit(_LATELY)
+        .subquery()
+    )
+    async with desk.db.read() as session:
+        return sorted((await session.scalars(sa.select(newest.c.actor).distinct())).all())

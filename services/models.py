@@ -579,6 +579,8 @@ class AuditEntry(SQLModel, table=True):
 
     __table_args__ = (
         sa.Index("ix_audit_entry_workspace", "workspace_id", "id"),
+        sa.Index("ix_audit_entry_actor", "workspace_id", "actor", "id"),
+        sa.Index("ix_audit_entry_action", "workspace_id", "action", "id"),
         sa.Index("ix_audit_entry_job", "job_id"),
     )
 

@@ -150,8 +150,15 @@ async def grant_credits(desk: TheDesk, actor: Caller, order: Grant) -> Balance:
 
 @router.get("/audit")
 async def get_audit(
-    desk: TheDesk, actor: Caller, cursor: UUID | None = None, limit: _Limit = 50
+    desk: TheDesk,
+    actor: Caller,
+    cursor: UUID | None = None,
+    limit: _Limit = 50,
+    by: Annotated[str | None, Query(max_length=320, description="Email, or Mulligan")] = None,
+    action: Annotated[str | None, Query(max_length=64, description="`job.retry`")] = None,
+    job: UUID | None = None,
 ) -> AuditPage:
-    """Who did what. Not for members, who see only their own jobs."""
-    entries, following = await audit.entries(desk, actor, cursor, limit)
+    """Who did what; of one person, one action, one job. Not for members, who see only their own jobs."""
+    narrowed = audit.Narrowed(by, action, job)
+    entries, following = await audit.entries(desk, actor, cursor, limit, narrowed=narrowed)
     return AuditPage(entries=AuditEntryOut.page(entries), next_cursor=following)

@@ -52,6 +52,11 @@ _VERBS = {
 }
 
 
+def actions() -> list[tuple[str, str]]:
+    """Everything that can stand in the log, as code and words, in the order of the words."""
+    return sorted(_VERBS.items(), key=lambda pair: pair[1])
+
+
 def sentence(entry: AuditEntry) -> str:
     """What was done: `retried a job`."""
     return _VERBS.get(entry.action) or entry.action.replace(".", " ").replace("_", " ")

@@ -13,8 +13,10 @@ from ui.components.job_view import NOTHING, retries
 from ui.components.moment import Moment
 
 
-def draw_details(detail: JobDetail, kind: JobKind | None, link: Callable[[str], str]) -> None:
-    """Names and figures."""
+def draw_details(
+    detail: JobDetail, kind: JobKind | None, link: Callable[..., str], *, has_log: bool = False
+) -> None:
+    """Names and figures; with a way to the audit log for whoever reads that."""
     job = detail.job
     cost = sum(attempt.cost for attempt in detail.attempts if not attempt.void)
     with Tag("dl", classes="facts"):
@@ -47,6 +49,10 @@ def draw_details(detail: JobDetail, kind: JobKind | None, link: Callable[[str], 
         _fact("Cost so far", wording.plural(cost, "credit") if cost else "free")
         if job.failure_type and job.failure_type is not FailureType.CANCELLED:
             _fact("Failure", str(job.failure_type).replace("_", " "))
+        if has_log:
+            Tag("dt", "Who did what")
+            with Tag("dd"):
+                Tag("a", "Audit log", "link", href=link("/audit", job=str(job.id)))
 
 
 def _draw_lineage(detail: JobDetail, link: Callable[[str], str]) -> None:

@@ -149,7 +149,10 @@ class JobPage(OpenPage):
             str(result), lambda: _draw_tree(result, "the result"), visible=bool(result) and drawn is None
         )
         copies = tuple(copy.id for copy in detail.copies)
-        self._details.show((job.id, job.version, copies), lambda: draw_details(detail, kind, self.visit.link))
+        self._details.show(
+            (job.id, job.version, copies),
+            lambda: draw_details(detail, kind, self.visit.link, has_log=self.actor.sees_all_jobs),
+        )
         events = timeline(job.created_at, detail.owner.name, runs)
         self._timeline.show(tuple(events), lambda: draw_timeline(events))
 

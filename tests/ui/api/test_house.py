@@ -51,6 +51,22 @@ class TestFigures:
             ada.actor.email, "job.submit", job["id"],
         )  # fmt: skip
 
+    async def test_the_audit_of_one_person_action_or_job(self, house: House) -> None:
+        ada, olga = await house.caller(), await house.caller(Role.OPERATOR)
+        mine, hers = await ada.submit(), await olga.submit()
+        await olga.post(f"/api/jobs/{mine['id']}/cancel")
+
+        async def jobs(**query: str) -> list[str]:
+            entries = (await ada.get("/api/audit", params=query)).json()["entries"]
+            return [entry["job_id"] for entry in entries if entry["job_id"] in {mine["id"], hers["id"]}]
+
+        assert await jobs(by=olga.actor.email) == [mine["id"], hers["id"]]
+        assert await jobs(action="job.submit") == [hers["id"], mine["id"]]
+        assert await jobs(job=mine["id"]) == [mine["id"], mine["id"]]
+        assert await jobs(by=olga.actor.email, action="job.cancel", job=mine["id"]) == [mine["id"]]
+        assert await jobs(by="nobody") == []
+        assert (await ada.get("/api/audit", params={"by": "\0"})).status_code == 422
+
     async def test_stats_count_what_one_sees(self, house: House) -> None:
         ada, mia = await house.caller(), await house.caller(Role.MEMBER)
         job, _ = await ada.submit(), await mia.submit()
