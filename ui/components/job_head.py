@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 
 from services.jobs.jobs import Actions
+from ui.components.action_words import ACTIONS, cancel_word, start_word
 from ui.components.element import Tag
 from ui.components.job_row import CANCELLING, RETRYING, badge_of
 from ui.components.job_view import JobView
@@ -45,7 +46,7 @@ class JobHead:
         cancel = view.actions.cancel or view.cancelling
         _set(
             self._cancel,
-            "Cancel retry" if view.will_retry else "Cancel",
+            cancel_word(view),
             "btn",
             shown=cancel,
             busy=CANCELLING if view.cancelling else None,
@@ -55,7 +56,7 @@ class JobHead:
         _set(self._resume, "Resume", "btn", shown=view.actions.resume, busy=None, icon="play_arrow")
         _set(
             self._start,
-            "Try now" if view.waits_for else "Run now",
+            start_word(view),
             "btn",
             shown=view.actions.start,
             busy=None,
@@ -101,9 +102,9 @@ class More:
         ) as self._button:
             menu = ui.menu().props("anchor='bottom right' self='top right' transition-duration=100")
         with menu, Tag("div", classes="menu", role="menu"):
-            self._edit = _item("Edit and retry", "edit", "edit", menu, on_action)
-            self._copy = _item("Run again as a copy", "content_copy", "copy", menu, on_action)
-            self._dismiss = _item("Dismiss the failure", "visibility_off", "dismiss", menu, on_action)
+            self._edit = _item("edit", menu, on_action)
+            self._copy = _item("copy", menu, on_action)
+            self._dismiss = _item("dismiss", menu, on_action)
 
     def show(self, actions: Actions) -> None:
         """Offers what may be done."""
@@ -114,7 +115,9 @@ class More:
         self._button.dress("btn round" if some else "hidden")
 
 
-def _item(word: str, icon: str, action: str, menu: ui.menu, on_action: OnAction) -> Tag:
+def _item(action: str, menu: ui.menu, on_action: OnAction) -> Tag:
+    word, icon = ACTIONS[action]
+
     async def choose() -> None:
         menu.close()
         await on_action(action)

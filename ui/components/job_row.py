@@ -1,4 +1,4 @@
-"""A row of the grid: fourteen lean elements, each set only where the new view differs from the one it shows."""
+"""A row of the grid: fifteen lean elements, each set only where the new view differs from the one it shows."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -53,7 +53,12 @@ class JobRow:
             self._retries = Tag("td", classes="retries")
             with Tag("td", classes="created"):
                 self._created = Moment(view.created_at)
-            self._actions = Tag("td", classes="actions")
+            with Tag("td", classes="actions") as self._actions:
+                # Heard by the table: no listener of its own.
+                Tag(
+                    "button", classes="btn small more", type="button", data_icon="more_vert", aria_label="More",
+                    aria_haspopup="menu", title="More",
+                )  # fmt: skip
         self.show(view)
 
     def show(self, view: JobView) -> None:
@@ -144,7 +149,9 @@ class JobRow:
         if button is None:
             if not shown:
                 return
-            button = self._buttons[name] = self._make_button(name)
+            button = self._make_button(name)
+            button.move(target_index=len(self._buttons))  # what is there always stays the last
+            self._buttons[name] = button
         if not shown:
             button.dress("hidden")
             return

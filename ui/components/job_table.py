@@ -30,6 +30,9 @@ class OnPickPage(Protocol):
     def __call__(self, *, on: bool) -> Awaitable[None]: ...
 
 
+OnMore = Callable[[UUID], Any]
+
+
 class JobTable:
     """Shows views in order. Knows nothing of where they come from."""
 
@@ -93,6 +96,15 @@ class JobTable:
             "click",
             lambda e: pick_page(on=bool(e.args)),
             js_handler="(e) => { emit(e.target.checked); if (e.detail) e.target.blur(); }",
+        )
+
+    def on_more(self, more: OnMore) -> None:
+        """Who is told that somebody wants to do more with a job: one listener for all rows."""
+        self.body.on(
+            "click",
+            lambda e: more(UUID(e.args)),
+            js_handler="(e) => { const more = e.target.closest('button.more'); "
+            "if (more) emit(more.closest('tr').dataset.jobId); }",
         )
 
     def mark_page(self, *, on: bool) -> None:

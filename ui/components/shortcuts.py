@@ -25,6 +25,7 @@ JOBS = KeyGroup(
         ("x", "Select it"),
         ("r", "Retry it"),
         ("c", "Cancel it"),
+        ("m", "What else can be done with it"),
         ("Esc", "Select nothing"),
     ),
 )

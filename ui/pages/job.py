@@ -1,7 +1,7 @@
 """`/jobs/{id}`: one job, with everything that happened to it, live."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from nicegui import ui
@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from services.errors import JobNotFound, JobReplaced, MulliganError
 from services.failures.tables import Dismissal
 from services.feed import Change
-from services.jobs import copying, deletion, dismissal, jobs, pausing
+from services.jobs import deletion, dismissal, jobs
 from services.jobs.jobs import JobDetail
 from services.models import Job
 from services.operations.waiting import Waiting, waiting_reasons
@@ -21,7 +21,6 @@ from services.redaction import redact_args
 from services.storage import pages
 from services.storage.previews import text_preview
 from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
-from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.copy_button import copy_json
 from ui.components.element import Tag
 from ui.components.job_facts import Log, draw_details
@@ -30,11 +29,11 @@ from ui.components.job_head import JobHead
 from ui.components.job_story import draw_attempts, draw_steps, draw_timeline, step_views, timeline
 from ui.components.job_view import JobView, job_view
 from ui.components.paper import PageLook
-from ui.components.reason_dialog import ReasonDialog
 from ui.components.result_views import result_view
 from ui.components.section import Section
 from ui.components.tree import tree
 from ui.components.trouble import draw_dismissal, draw_trouble
+from ui.pages.job_deeds import JobDeeds
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.pages.retrying import Retrying
@@ -84,8 +83,7 @@ class JobPage(OpenPage):
             self.retrying = Retrying(
                 self, hope=self._hope, know=self._know, swap=self.replaced, reread=self._reread_job
             )
-            self.confirm = ConfirmDialog()
-            self.reason = ReasonDialog()
+            self.deeds = JobDeeds(self, self.retrying, know=self._know, delete=lambda _: self._delete())
         ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
         self._show(detail, waiting)
 
@@ -283,72 +281,7 @@ class JobPage(OpenPage):
         view = self._head.view
         if view is None or view.retrying or not getattr(view.actions, action):
             return
-        await self._deeds[action](view)
-
-    @property
-    def _deeds(self) -> dict[str, Callable[[JobView], Awaitable[None]]]:
-        """What each of the head's actions begins, by the name that `Actions` has for it."""
-        return {
-            "retry": lambda view: self.retrying.ask(view.id, view.title, view.kind),
-            "edit": lambda view: self.retrying.edit(view.id),
-            "copy": self._copy, "cancel": self._cancel, "start": self._start, "pause": self._pause,
-            "resume": self._resume, "dismiss": self._ask_dismiss, "delete": self._ask_delete,
-        }  # fmt: skip
-
-    async def _ask_dismiss(self, view: JobView) -> None:
-        text = f"“{view.title}” stays failed, and is not counted among what needs attention any more."
-        question = Question("Dismiss this failure?", text, "Dismiss", icon="visibility_off")
-        self.reason.ask(question, self._dismiss)
-
-    async def _ask_delete(self, view: JobView) -> None:
-        text = f"“{view.title}” is removed with its files and its input. Its credits stay in the ledger."
-        self.confirm.ask(Question("Delete this job?", text, "Delete job", icon="delete"), self._delete)
-
-    async def _cancel(self, view: JobView) -> None:
-        async def cancel() -> None:
-            async def work(actor: Actor) -> None:
-                self._know(await jobs.cancel(self.visit.desk, actor, view.id, version=view.version))
-
-            await self.do(work, trouble=f"“{view.title}” goes on.")
-
-        if view.status is Status.RUNNING:
-            text = f"“{view.title}” is at {view.percent or 0:.0f}%. What it has done so far is lost."
-            question = Question("Cancel this job?", text, "Cancel job", no="Keep running", icon="block")
-            self.confirm.ask(question, cancel)
-        else:
-            await cancel()
-
-    async def _start(self, view: JobView) -> None:
-        async def work(actor: Actor) -> None:
-            self._know(await jobs.start_now(self.visit.desk, actor, view.id, version=view.version))
-
-        await self.do(work, trouble=f"“{view.title}” waits on.")
-
-    async def _pause(self, view: JobView) -> None:
-        async def work(actor: Actor) -> None:
-            self._know(await pausing.pause(self.visit.desk, actor, view.id, version=view.version))
-
-        await self.do(work, trouble=f"“{view.title}” goes on.")
-
-    async def _resume(self, view: JobView) -> None:
-        async def work(actor: Actor) -> None:
-            self._know(await pausing.resume(self.visit.desk, actor, view.id, version=view.version))
-
-        await self.do(work, trouble=f"“{view.title}” is still paused.")
-
-    async def _copy(self, view: JobView) -> None:
-        async def work(actor: Actor) -> None:
-            made = await copying.copy(self.visit.desk, actor, view.id)
-            ui.navigate.to(self.visit.link(f"/jobs/{made.id}"))
-
-        await self.do(work, trouble=f"“{view.title}” was not copied.")
-
-    async def _dismiss(self, reason: str) -> None:
-        async def work(actor: Actor) -> None:
-            await dismissal.dismiss(self.visit.desk, actor, self._id, reason)
-
-        if await self.do(work, trouble="The failure was not dismissed."):
-            await self.refresh()
+        await self.deeds.begin(action, view)
 
     async def _restore(self) -> None:
         async def work(actor: Actor) -> None:
@@ -392,7 +325,7 @@ class JobPage(OpenPage):
         mods = event.modifiers
         if not event.action.keydown or mods.ctrl or mods.alt or mods.meta:
             return
-        if self.retrying.is_asking or self.confirm.is_open or self.reason.is_open:
+        if self.deeds.is_asking:
             return
         match event.key.name:
             case "r":

@@ -13,19 +13,19 @@ from starlette.responses import Response
 from services.desk import Desk
 from services.errors import Invalid, MulliganError, NotFound
 from services.feed import Change
-from services.jobs import job_list, jobs
+from services.jobs import deletion, job_list, jobs
 from services.jobs.job_list import Counts, JobQuery, Rows
 from services.models import Job
 from services.operations.waiting import Waiting, waiting_reasons
 from services.people.access import Actor
-from services.vocabulary import Status
-from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.job_row import Action, JobRow
 from ui.components.job_view import JobView
+from ui.components.row_menu import RowMenu, items_of
 from ui.components.toasts import Toasts
 from ui.pages.bulk import Bulk
 from ui.pages.grid_address import PAGE_SIZE, GridAddress
 from ui.pages.grid_parts import PLAIN_CLICK, GridParts
+from ui.pages.job_deeds import JobDeeds
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.pages.retrying import Retrying
@@ -76,9 +76,11 @@ class JobsPage(OpenPage):
             self.retrying = Retrying(
                 self, hope=self._hope, know=self._know, swap=self.replaced, reread=self._reread_job
             )
-            self.confirm = ConfirmDialog()
+            self.deeds = JobDeeds(self, self.retrying, know=self._know, delete=self._delete)
+            self.menu = RowMenu(self._on_menu)
             self.views = SavedViews(self, self.parts.views_place, PLAIN_CLICK)
             self.bulk = Bulk(self, self.parts.table, self.parts.bulk_place, self.parts.banner_place)
+        self.parts.table.on_more(self._open_menu)
         body = self.parts.table.body
         body.on("mouseenter", lambda: self._hover(on=True), args=[])
         body.on("mouseleave", lambda: self._hover(on=False), args=[])
@@ -242,10 +244,7 @@ class JobsPage(OpenPage):
     @property
     def _is_asked(self) -> bool:
         return (
-            self.retrying.is_asking
-            or self.confirm.is_open
-            or self.bulk.dialog.is_open
-            or self.views.dialog.is_open
+            self.deeds.is_asking or self.menu.is_open or self.bulk.dialog.is_open or self.views.dialog.is_open
         )
 
     def _hover(self, *, on: bool) -> None:
@@ -314,26 +313,26 @@ class JobsPage(OpenPage):
             return
         if action == "open":
             ui.navigate.to(self.visit.link(f"/jobs/{view.id}"))
-        elif action == "retry" and view.actions.retry:
-            await self.retrying.ask(view.id, view.title, view.kind)
-        elif action == "cancel" and view.actions.cancel:
-            await self._cancel(view)
-
-    async def _cancel(self, view: JobView) -> None:
-        async def cancel() -> None:
-            await self.do(
-                lambda actor: self._carry_out_cancel(actor, view), trouble=f"“{view.title}” goes on."
-            )
-
-        if view.status is Status.RUNNING:
-            text = f"“{view.title}” is at {view.percent or 0:.0f}%. What it has done so far is lost."
-            question = Question("Cancel this job?", text, "Cancel job", no="Keep running", icon="block")
-            self.confirm.ask(question, cancel)
         else:
-            await cancel()
+            await self.deeds.begin(action, view)
 
-    async def _carry_out_cancel(self, actor: Actor, view: JobView) -> None:
-        self._know(await jobs.cancel(self.visit.desk, actor, view.id, version=view.version))
+    def _open_menu(self, job_id: UUID) -> None:
+        row = self.parts.table.row(job_id)
+        if row and row.view and not row.view.retrying:
+            self.menu.open(row.view, items_of(row.view, self.visit.link))
+
+    async def _on_menu(self, job_id: UUID, action: str) -> None:
+        row = self.parts.table.row(job_id)
+        if row and row.view:
+            await self.deeds.begin(action, row.view)
+
+    async def _delete(self, view: JobView) -> None:
+        async def work(actor: Actor) -> None:
+            await deletion.delete(self.visit.desk, actor, view.id)
+            self.changed([], {view.id})
+
+        if await self.do(work, trouble=f"“{view.title}” was not deleted."):
+            self.toasts.success(f"“{view.title}” was deleted.")
 
     def _hope(self, job_id: UUID) -> None:
         row = self.parts.table.row(job_id)
@@ -373,6 +372,8 @@ class JobsPage(OpenPage):
                 self._move(-1)
             case "x" if (row := self._current()) is not None:
                 await self.bulk.toggle(row)
+            case "m" if (row := self._current()) is not None and row.view is not None:
+                self._open_menu(row.view.id)
             case "Escape" if self.bulk.some:
                 self.bulk.clear()
             case "r" | "c" if (row := self._current()) is not None:
