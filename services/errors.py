@@ -141,6 +141,20 @@ class AlreadyMember(MulliganError):
     status = 409
 
 
+class AccountExists(MulliganError):
+    """{email} has an account by now. Open the link again, signed in as {email}, and accept."""
+
+    code = "account_exists"
+    status = 409
+
+
+class WrongAccount(MulliganError):
+    """This invitation is for {email}, and you are signed in as {signed_in}."""
+
+    code = "wrong_account"
+    status = 403
+
+
 class MemberElsewhere(MulliganError):
     """{email} is in a workspace that you are no admin of, so you cannot open the account. Who runs this machine can."""
 

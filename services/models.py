@@ -120,7 +120,7 @@ class SignInLink(SQLModel, table=True):
 
 
 class Invitation(SQLModel, table=True):
-    """A link by which somebody without an account becomes a member. A row until it is used or withdrawn."""
+    """A link by which somebody becomes a member. A row until it is used, declined or withdrawn."""
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     workspace_id: UUID = Field(foreign_key="workspace.id", ondelete="CASCADE")

@@ -54,13 +54,17 @@ class Actor:
     workspace_slug: str
     workspace_name: str
     role: Role
+    by_token: bool = False
+    """Whether a program calls, with a token of the user's: it has this workspace alone, and an end."""
 
     @classmethod
-    def of(cls, user: User, workspace: Workspace, membership: Membership) -> "Actor":
+    def of(
+        cls, user: User, workspace: Workspace, membership: Membership, *, by_token: bool = False
+    ) -> "Actor":
         """The user in the workspace, with the role that the membership gives."""
         return cls(
             user_id=user.id, email=user.email, name=user.name, workspace_id=workspace.id,
-            workspace_slug=workspace.slug, workspace_name=workspace.name, role=membership.role,
+            workspace_slug=workspace.slug, workspace_name=workspace.name, role=membership.role, by_token=by_token,
         )  # fmt: skip
 
     @property
@@ -117,3 +121,8 @@ class Actor:
         """Raises Forbidden for everyone but an admin."""
         if not self.is_admin:
             raise Forbidden(role=self.role)
+
+    def require_person(self) -> None:
+        """Raises Forbidden for a program: what it gets by a token must not outlive it, nor reach further."""
+        if self.by_token:
+            raise Forbidden("An API token cannot do this. Sign in as the person whose token it is.")

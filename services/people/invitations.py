@@ -1,7 +1,7 @@
-"""Invitations: how somebody without an account becomes a member, by a link that an admin hands on.
+"""Invitations: how somebody becomes a member, by a link that an admin hands on.
 
-Whoever holds the link makes the account of that email, and no more: where the email has an account already, it becomes
-a member without a link, since a link would let its holder into somebody else's account.
+Nothing else proves whose address an email is, so nobody becomes a member without the link. Where the email has an
+account that is in a workspace, the link alone opens nothing either: its holder accepts as that account, signed in.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from sqlmodel import col
 
 from services import audit
 from services.database.database import db_now
-from services.errors import AlreadyMember, NotFound, Unauthenticated
+from services.errors import AccountExists, AlreadyMember, NotFound, Unauthenticated, WrongAccount
 from services.ids import new_token, token_hash
-from services.models import Invitation, Membership, User, Workspace, now
+from services.models import AuditEntry, Invitation, Membership, User, Workspace, now
 from services.people import links, passwords, sessions
 from services.people.access import Accounts, Actor
 from services.people.names import valid_email, valid_name
@@ -31,15 +31,15 @@ _ENDED = "This invitation was used already, was withdrawn, or is too old. Ask an
 
 @dataclass(frozen=True)
 class Invited:
-    """What came of an invitation: a link to hand on, or a member at once, whose account was there."""
+    """An invitation, with its link to hand on."""
 
+    id: UUID
+    """The invitation's."""
     email: str
     role: Role
-    id: UUID | None = None
-    """The invitation's."""
-    link: str | None = None
+    link: str
     """The path that it leads to."""
-    expires_at: datetime | None = None
+    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,12 @@ class Offer:
     email: str
     role: Role
     invited_by: str
+    has_account: bool
+    """Whether the email has an account that is in a workspace: it has to accept, signed in."""
 
 
 async def invite(accounts: Accounts, actor: Actor, email: str, role: Role) -> Invited:
-    """Invites somebody, for seven days; an invitation of before ends. Who has an account is a member at once.
+    """Invites somebody, for seven days; an invitation of before ends. Whether the email has an account is not told.
 
     Raises:
         Forbidden: the actor is no admin.
@@ -65,27 +67,23 @@ async def invite(accounts: Accounts, actor: Actor, email: str, role: Role) -> In
 
     async def work(session: AsyncSession) -> Invited:
         await take_turn(session)
-        user = (await session.scalars(sa.select(User).where(col(User.email) == email))).one_or_none()
+        user = await _user_of(session, email)
         if user is not None:
-            await _join(session, actor.workspace_id, user, role)
-            audit.record(session, actor, "member.add", email=email, role=role)
-            return Invited(email, role)
+            await _require_stranger(session, actor.workspace_id, user)
         token, expires = new_token("inv"), now() + timedelta(days=_VALID_DAYS)
-        await session.execute(
-            sa.delete(Invitation).where(
-                col(Invitation.workspace_id) == actor.workspace_id,
-                sa.or_(
-                    col(Invitation.email) == email, col(Invitation.expires_at) < db_now(-_FORGOTTEN_SECONDS)
-                ),
-            )
+        too_old = sa.delete(Invitation).where(
+            col(Invitation.workspace_id) == actor.workspace_id,
+            col(Invitation.expires_at) < db_now(-_FORGOTTEN_SECONDS),
         )
+        await session.execute(too_old)
+        await end_invitations_of(session, actor.workspace_id, email)
         invitation = Invitation(
             workspace_id=actor.workspace_id, email=email, role=role, token_hash=token_hash(token),
             invited_by=actor.email, expires_at=expires,
         )  # fmt: skip
         session.add(invitation)
         audit.record(session, actor, "member.invite", email=email, role=role)
-        return Invited(email, role, invitation.id, f"/join?invitation={token}", expires)
+        return Invited(invitation.id, email, role, f"/join?invitation={token}", expires)
 
     return await accounts.db.transact(work)
 
@@ -139,7 +137,7 @@ async def look_at(accounts: Accounts, token: str) -> Offer:
         Unauthenticated: no such invitation, or it has ended.
     """
     query = (
-        sa.select(Invitation, col(Workspace.name))
+        sa.select(Invitation, col(Workspace.name), _is_in_a_workspace(col(Invitation.email)))
         .join(Workspace, col(Workspace.id) == col(Invitation.workspace_id))
         .where(*_open(token))
     )
@@ -147,19 +145,19 @@ async def look_at(accounts: Accounts, token: str) -> Offer:
         row = (await session.execute(query)).one_or_none()
     if row is None:
         raise Unauthenticated(_ENDED)
-    invitation, workspace = row
-    return Offer(workspace, invitation.email, invitation.role, invitation.invited_by)
+    invitation, workspace, has_account = row
+    return Offer(workspace, invitation.email, invitation.role, invitation.invited_by, has_account)
 
 
-async def accept(
+async def join(
     accounts: Accounts, token: str, name: str, password: str, browser: str | None = None
-) -> SignedIn | None:
-    """Makes the account and signs it in; of two who use the link at once, one does.
-
-    None where the email has got an account since: that one is a member now, and signs in as always.
+) -> SignedIn:
+    """Makes the account and signs it in; of two who use the link at once, one does. An account that is in no workspace,
+    where it can do nothing, counts as none: it gets this name and password.
 
     Raises:
         Unauthenticated: no such invitation, or it has ended.
+        AccountExists: the email has an account that is in a workspace, which has to accept by itself.
         Invalid: a name or a password that will not do.
     """
     name = valid_name(name)
@@ -167,40 +165,109 @@ async def accept(
     await look_at(accounts, token)
     hashed = await passwords.hash_password(password)
 
-    async def work(session: AsyncSession) -> SignedIn | None:
+    async def work(session: AsyncSession) -> SignedIn:
         await take_turn(session)
-        used = sa.delete(Invitation).where(*_open(token)).returning(Invitation)
-        invitation = (await session.scalars(used)).one_or_none()
-        if invitation is None:
-            raise Unauthenticated(_ENDED)
-        user = (
-            await session.scalars(sa.select(User).where(col(User.email) == invitation.email))
-        ).one_or_none()
-        is_new = user is None
+        invitation = await _use_up(session, token)
+        if await session.scalar(sa.select(_is_in_a_workspace(sa.literal(invitation.email)))):
+            raise AccountExists(email=invitation.email)
+        user = await _user_of(session, invitation.email)
         if user is None:
-            user = User(email=invitation.email, name=name, password_hash=hashed)
+            user = User(email=invitation.email, name=name)
             session.add(user)
             await session.flush()
-        membership = await _join(session, invitation.workspace_id, user, invitation.role)
-        workspace = await session.get_one(Workspace, invitation.workspace_id)
-        actor = Actor.of(user, workspace, membership)
-        audit.record(session, actor, "member.join", role=invitation.role, invited_by=invitation.invited_by)
-        if not is_new:
-            return None
+        user.name, user.password_hash = name, hashed
+        # Whoever knew the password of before is out, and so is whoever holds a link.
+        await sessions.end_others(session, accounts.settings, user.id, cookie=None)
+        await _make_member(session, user, invitation)
         return await sessions.open_session(session, accounts.settings, user, browser)
 
     return await accounts.db.transact(work)
 
 
-async def _join(session: AsyncSession, workspace_id: UUID, user: User, role: Role) -> Membership:
-    """Makes a user a member. Links that other workspaces' admins hold end: they would open this one, too."""
+async def accept(accounts: Accounts, actor: Actor, token: str) -> str:
+    """Makes the actor a member of the inviting workspace; its slug.
+
+    Raises:
+        Forbidden: a program asks, with a token of the actor's.
+        Unauthenticated: no such invitation, or it has ended.
+        WrongAccount: it is for another email.
+        AlreadyMember: they are in that workspace.
+    """
+    actor.require_person()
+
+    async def work(session: AsyncSession) -> str:
+        await take_turn(session)
+        invitation = await _use_up(session, token)
+        if invitation.email != actor.email:
+            raise WrongAccount(email=invitation.email, signed_in=actor.email)
+        user = await session.get_one(User, actor.user_id)
+        await _require_stranger(session, invitation.workspace_id, user)
+        return (await _make_member(session, user, invitation)).slug
+
+    return await accounts.db.transact(work)
+
+
+async def decline(accounts: Accounts, token: str) -> None:
+    """Ends an invitation, as whoever holds its link wishes. Its admins find it in the audit log.
+
+    Raises:
+        Unauthenticated: no such invitation, or it has ended.
+    """
+
+    async def work(session: AsyncSession) -> None:
+        invitation = await _use_up(session, token)
+        said = {"role": invitation.role, "invited_by": invitation.invited_by}
+        session.add(
+            AuditEntry(
+                workspace_id=invitation.workspace_id, actor=invitation.email, action="invitation.decline", data=said
+            )
+        )  # fmt: skip
+
+    await accounts.db.transact(work)
+
+
+async def end_invitations_of(session: AsyncSession, workspace_id: UUID, email: str) -> None:
+    """Ends what waits for an email in a workspace, in the caller's transaction."""
+    theirs = col(Invitation.workspace_id) == workspace_id, col(Invitation.email) == email
+    await session.execute(
+        sa.delete(Invitation).where(*theirs), execution_options={"synchronize_session": False}
+    )
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+
+
+async def _use_up(session: AsyncSession, token: str) -> Invitation:
+    used = sa.delete(Invitation).where(*_open(token)).returning(Invitation)
+    invitation = (await session.scalars(used)).one_or_none()
+    if invitation is None:
+        raise Unauthenticated(_ENDED)
+    return invitation
+
+
+async def _make_member(session: AsyncSession, user: User, invitation: Invitation) -> Workspace:
+    """Links that other workspaces' admins hold end: they would open this one, too."""
+    membership = Membership(user_id=user.id, workspace_id=invitation.workspace_id, role=invitation.role)
+    session.add(membership)
+    await links.end_links(session, user.id)
+    workspace = await session.get_one(Workspace, invitation.workspace_id)
+    actor = Actor.of(user, workspace, membership)
+    audit.record(session, actor, "member.join", role=invitation.role, invited_by=invitation.invited_by)
+    return workspace
+
+
+async def _require_stranger(session: AsyncSession, workspace_id: UUID, user: User) -> None:
     here = await session.get(Membership, (user.id, workspace_id))
     if here is not None:
         raise AlreadyMember(email=user.email, role=here.role)
-    membership = Membership(user_id=user.id, workspace_id=workspace_id, role=role)
-    session.add(membership)
-    await links.end_links(session, user.id)
-    return membership
+
+
+async def _user_of(session: AsyncSession, email: str) -> User | None:
+    return (await session.scalars(sa.select(User).where(col(User.email) == email))).one_or_none()
+
+
+def _is_in_a_workspace(email: "sa.SQLColumnExpression[str]") -> sa.ColumnElement[bool]:
+    return sa.exists().where(col(User.email) == email, col(Membership.user_id) == col(User.id))
 
 
 def _open(token: str) -> tuple[sa.ColumnElement[bool], ...]:

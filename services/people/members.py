@@ -117,11 +117,13 @@ async def sign_in_link(accounts: Accounts, actor: Actor, user_id: UUID) -> str:
     """The path of a one-time link that lets a member in to choose a new password. Links made before end.
 
     Raises:
-        Forbidden: the actor is no admin.
+        Forbidden: the actor is no admin; or a program wants to come in as the person whose token it has.
         NotFound: no such member.
         MemberElsewhere: the link would open a workspace that the actor does not look after.
     """
     actor.require_admin()
+    if user_id == actor.user_id:
+        actor.require_person()
 
     async def work(session: AsyncSession) -> str:
         # Who is added to another workspace meanwhile must not be missed: their links end when they are.
@@ -197,10 +199,12 @@ async def _end_sessions(session: AsyncSession, workspace_id: UUID, user_id: UUID
 
 
 async def _is_beyond(session: AsyncSession, actor: Actor, user_id: UUID) -> bool:
-    """Whether a user is in a workspace where the actor is no admin."""
+    """Whether a user is in a workspace where the actor is no admin. A token reaches no further than its workspace."""
     administered = sa.select(col(Membership.workspace_id)).where(
         col(Membership.user_id) == actor.user_id, col(Membership.role) == Role.ADMIN
     )
+    if actor.by_token:
+        administered = administered.where(col(Membership.workspace_id) == actor.workspace_id)
     others = sa.select(col(Membership.workspace_id)).where(
         col(Membership.user_id) == user_id, col(Membership.workspace_id).not_in(administered)
     )

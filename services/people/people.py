@@ -15,6 +15,7 @@ from services.errors import Invalid, Unauthenticated
 from services.models import AuditEntry, Membership, User, Workspace
 from services.people import links, passwords, sessions
 from services.people.access import Accounts, Actor
+from services.people.invitations import end_invitations_of
 from services.people.names import slug_of, valid_email, valid_name, valid_workspace
 from services.people.sessions import SignedIn, resolve_session, sign_in, sign_out
 from services.people.tokens import create_token, resolve_token
@@ -286,6 +287,7 @@ async def _add(session: AsyncSession, settings: Settings, newcomer: _Newcomer, b
         role = newcomer.role or (Role.ADMIN if is_new else Role.MEMBER)
         membership = Membership(user_id=user.id, workspace_id=workspace.id, role=role)
         session.add(membership)
+        await end_invitations_of(session, workspace.id, user.email)
     membership.role = newcomer.role or membership.role
     said = {"email": user.email, "role": membership.role}
     session.add(AuditEntry(workspace_id=workspace.id, actor=by, action="member.add", data=said))

@@ -117,15 +117,17 @@ async def resolve_token(accounts: Accounts, raw: str, workspace_slug: str | None
     if workspace_slug not in {None, workspace.slug}:
         raise NotFound(what="workspace")
     await _note_use(accounts, token)
-    return Actor.of(user, workspace, membership)
+    return Actor.of(user, workspace, membership, by_token=True)
 
 
 async def create_own_token(accounts: Accounts, actor: Actor, name: str, days: int | None = None) -> str:
     """A new token of the actor's for this workspace, for so many days or for good. It is never shown again.
 
     Raises:
+        Forbidden: a program asks: a token that made others would live on in them when it is revoked.
         Invalid: the name is empty or too long, or the days are none.
     """
+    actor.require_person()
     if days is not None and not 1 <= days <= _LONGEST_DAYS:
         raise Invalid(f"A token lasts between 1 and {_LONGEST_DAYS:,} days, or until it is revoked.")
     lifetime = timedelta(days=days) if days else None

@@ -91,6 +91,46 @@ async def test_who_is_invited_joins_is_promoted_and_removed(visit: Open, stack: 
     await expect(iris.get_by_label("Password")).to_be_visible()
 
 
+async def test_who_has_an_account_accepts_as_that_account_or_declines(
+    visit: Open, stack: Stack, api: httpx.Client
+) -> None:
+    def invite(email: str) -> str:
+        made = call(api, "POST", "/api/invitations", {"email": email, "role": "operator"})
+        return str(made.json()["link"])
+
+    for name in ("otto", "olga"):
+        stack.add_person(f"{name}@example.org", "Studio South", Role.ADMIN, PASSWORD)
+    link = invite("otto@example.org")
+    olga = await visit(link, who="olga@example.org")
+    await expect(olga.get_by_text("You are signed in as olga@example.org.")).to_be_visible()
+    await expect(olga.get_by_role("button", name="Accept")).to_have_count(0)
+    page = await visit(link, who=None)
+    await expect(page.get_by_text("otto@example.org has an account, which has to accept.")).to_be_visible()
+    await expect(page.get_by_label("Choose a password")).to_have_count(0)
+    await require_accessible(page)
+    await page.get_by_role("link", name="Sign in as otto@example.org").click()
+    await expect(page.get_by_label("Email")).to_have_value("otto@example.org")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(
+        page.get_by_text("dana@example.org invites you to Studio North, as operator.")
+    ).to_be_visible()
+    await require_accessible(page)
+    await page.get_by_role("button", name="Accept").click()
+    await expect(page).to_have_url(re.compile(r"/\?w=studio-north$"))
+    await expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+    await page.goto(link)
+    await expect(page.get_by_role("alert")).to_contain_text("used already")
+
+    await olga.goto(invite("olga@example.org"))
+    await olga.get_by_role("button", name="Decline").click()
+    await expect(olga.get_by_text("You have declined.")).to_be_visible()
+    audit = await visit("/audit")
+    await expect(audit.get_by_text("declined an invitation")).to_be_visible()
+    waiting = call(api, "GET", "/api/invitations").json()["items"]
+    assert "olga@example.org" not in {one["email"] for one in waiting}
+
+
 async def test_a_token_is_made_used_and_revoked(visit: Open, stack: Stack) -> None:
     page = await visit("/settings/tokens")
     await page.get_by_role("button", name="Create").click()

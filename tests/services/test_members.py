@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,16 @@ from sqlmodel import col
 
 from services.database.database import db_now
 from services.desk import Desk
-from services.errors import AlreadyMember, LastAdmin, MemberElsewhere, NotFound, Unauthenticated
+from services.errors import (
+    AccountExists,
+    AlreadyMember,
+    Forbidden,
+    LastAdmin,
+    MemberElsewhere,
+    NotFound,
+    Unauthenticated,
+    WrongAccount,
+)
 from services.models import AuditEntry, Invitation, Membership, User
 from services.people import invitations, members, people, sessions
 from services.people.access import Actor
@@ -41,6 +51,17 @@ async def a_session(desk: Desk, actor: Actor) -> str:
     async with desk.db.write() as session:
         user = await session.get_one(User, actor.user_id)
         return (await sessions.open_session(session, desk.settings, user, "Firefox on Linux")).cookie
+
+
+async def seats(desk: Desk, actor: Actor) -> dict[str, Role]:
+    return {seat.slug: seat.role for seat in await people.workspaces_of(desk, actor.user_id)}
+
+
+async def told(desk: Desk, action: str) -> list[AuditEntry]:
+    async with desk.db.read() as session:
+        return list(
+            (await session.scalars(sa.select(AuditEntry).where(col(AuditEntry.action) == action))).all()
+        )
 
 
 class TestMembers:
@@ -90,6 +111,13 @@ class TestMembers:
         with pytest.raises(MemberElsewhere):
             await members.sign_in_link(desk, ada, bob.user_id)
         await people.add_user(desk, ada.email, workspace="other", role=Role.ADMIN)
+        # A token of hers reaches no further than its workspace, and does not become a session of hers.
+        program = replace(ada, by_token=True)
+        with pytest.raises(MemberElsewhere):
+            await members.sign_in_link(desk, program, bob.user_id)
+        with pytest.raises(Forbidden):
+            await members.sign_in_link(desk, program, ada.user_id)
+        assert await members.sign_in_link(desk, ada, ada.user_id)
         path = await members.sign_in_link(desk, ada, bob.user_id)
         assert (await people.use_sign_in_link(desk, token_of(path))).user.email == bob.email
 
@@ -110,7 +138,7 @@ class TestInvitations:
         offer = await invitations.look_at(desk, token)
         assert (offer.email, offer.role, offer.invited_by) == ("new@example.org", Role.OPERATOR, ada.email)
         tries = await asyncio.gather(
-            *(invitations.accept(desk, token, f"New {n}", PASSWORD) for n in range(10)),
+            *(invitations.join(desk, token, f"New {n}", PASSWORD) for n in range(10)),
             return_exceptions=True,
         )
         (signed_in,) = [one for one in tries if isinstance(one, SignedIn)]
@@ -140,19 +168,95 @@ class TestInvitations:
 
     async def test_a_link_never_opens_an_account_that_is_there(self, desk: Desk, ada: Actor) -> None:
         token = token_of((await invitations.invite(desk, ada, "bob@example.org", Role.VIEWER)).link)
+        assert not (await invitations.look_at(desk, token)).has_account
         bob = await a_person(desk, workspace="other", name="bob")  # meanwhile
-        assert await invitations.accept(desk, token, "Mallory", "mallory's own") is None
-        seats = await people.workspaces_of(desk, bob.user_id)
-        assert {seat.slug: seat.role for seat in seats} == {"default": Role.VIEWER, "other": Role.ADMIN}
+        assert (await invitations.look_at(desk, token)).has_account
+        with pytest.raises(AccountExists):
+            await invitations.join(desk, token, "Mallory", "mallory's own")
+        assert await seats(desk, bob) == {"other": Role.ADMIN}
         with pytest.raises(Unauthenticated):
             await sessions.sign_in(desk, bob.email, "mallory's own", "::1")
+        assert await invitations.accept(desk, bob, token) == "default"  # a refusal did not use it up
+        assert await seats(desk, bob) == {"default": Role.VIEWER, "other": Role.ADMIN}
 
-    async def test_who_has_an_account_is_a_member_at_once_and_once(self, desk: Desk, ada: Actor) -> None:
-        bob = await a_person(desk, workspace="other", name="bob")
+    async def test_who_has_an_account_joins_by_accepting_as_that_account(
+        self, desk: Desk, ada: Actor
+    ) -> None:
+        # Whoever made Bob's account elsewhere may sign in as Bob: only the link shows that this one is meant.
+        bob, eve = [await a_person(desk, workspace="other", name=name) for name in ("bob", "eve")]
         invited = await invitations.invite(desk, ada, bob.email, Role.MEMBER)
-        assert (invited.link, invited.id) == (None, None)
+        token = token_of(invited.link)
+        assert await seats(desk, bob) == {"other": Role.ADMIN}
+        with pytest.raises(
+            WrongAccount, match=r"for bob@example\.org, and you are signed in as eve@example\.org"
+        ):
+            await invitations.accept(desk, eve, token)
+        with pytest.raises(Forbidden):
+            await invitations.accept(desk, replace(bob, by_token=True), token)
+        tries = await asyncio.gather(
+            *(invitations.accept(desk, bob, token) for _ in range(5)), return_exceptions=True
+        )
+        assert [one for one in tries if not isinstance(one, Unauthenticated)] == ["default"]
+        assert await seats(desk, bob) == {"default": Role.MEMBER, "other": Role.ADMIN}
         with pytest.raises(AlreadyMember, match="as member"):
             await invitations.invite(desk, ada, bob.email, Role.ADMIN)
+        (entry,) = await told(desk, "member.join")
+        assert (entry.actor, entry.data) == (bob.email, {"role": "member", "invited_by": ada.email})
+
+    async def test_one_of_two_accounts_at_once_becomes_nobody_elses(self, desk: Desk, ada: Actor) -> None:
+        """The account is made by one link and needed by the other, at the same time."""
+        carl = await a_person(desk, workspace="other", name="carl")
+        first, second = [
+            token_of((await invitations.invite(desk, admin, "new@example.org", Role.ADMIN)).link)
+            for admin in (ada, carl)
+        ]
+        tries = await asyncio.gather(
+            invitations.join(desk, first, "New", PASSWORD),
+            invitations.join(desk, second, "Mallory", "mallory's own"),
+            return_exceptions=True,
+        )
+        assert sorted(type(one).__name__ for one in tries) == ["AccountExists", "SignedIn"]
+        async with desk.db.read() as session:
+            assert (
+                len(
+                    (await session.scalars(sa.select(User).where(col(User.email) == "new@example.org"))).all()
+                )
+                == 1
+            )
+            assert len((await session.scalars(sa.select(Invitation))).all()) == 1, "the other still waits"
+
+    async def test_an_account_in_no_workspace_is_opened_by_the_link_anew(
+        self, desk: Desk, ada: Actor
+    ) -> None:
+        await people.add_user(desk, "bob@example.org", role=Role.MEMBER, password=PASSWORD)
+        bob = (await sessions.sign_in(desk, "bob@example.org", PASSWORD, "::1")).user
+        await members.remove_member(desk, ada, bob.id)
+        token = token_of((await invitations.invite(desk, ada, bob.email, Role.VIEWER)).link)
+        assert not (await invitations.look_at(desk, token)).has_account
+        signed_in = await invitations.join(desk, token, "Bob again", "another password")
+        assert signed_in.user.id == bob.id
+        assert (await people.resolve_session(desk, signed_in.cookie)).role is Role.VIEWER
+        with pytest.raises(Unauthenticated):
+            await sessions.sign_in(desk, bob.email, PASSWORD, "::1")
+
+    async def test_declined_it_opens_nothing_and_the_log_says_so(self, desk: Desk, ada: Actor) -> None:
+        bob = await a_person(desk, workspace="other", name="bob")
+        token = token_of((await invitations.invite(desk, ada, bob.email, Role.MEMBER)).link)
+        await invitations.decline(desk, token)
+        for use in (invitations.accept(desk, bob, token), invitations.decline(desk, token)):
+            with pytest.raises(Unauthenticated):
+                await use
+        (entry,) = await told(desk, "invitation.decline")
+        assert (entry.workspace_id, entry.actor) == (ada.workspace_id, bob.email)
+        assert await invitations.list_invitations(desk, ada) == ([], None)
+
+    async def test_who_is_added_from_the_shell_needs_no_invitation_any_more(
+        self, desk: Desk, ada: Actor
+    ) -> None:
+        token = token_of((await invitations.invite(desk, ada, "bob@example.org", Role.ADMIN)).link)
+        await people.add_user(desk, "bob@example.org", role=Role.VIEWER)
+        with pytest.raises(Unauthenticated):
+            await invitations.look_at(desk, token)
 
     async def test_those_of_who_is_no_admin_any_more_end(self, desk: Desk, ada: Actor) -> None:
         kept = await invitations.invite(desk, ada, "kept@example.org", Role.MEMBER)
@@ -165,7 +269,7 @@ class TestInvitations:
         await members.remove_member(desk, ada, eve.user_id)
         for one in made:
             with pytest.raises(Unauthenticated):
-                await invitations.accept(desk, token_of(one.link), "Again", PASSWORD)
+                await invitations.join(desk, token_of(one.link), "Again", PASSWORD)
         assert (await invitations.look_at(desk, token_of(kept.link))).email == "kept@example.org"
 
     async def test_too_old_or_made_up_opens_nothing(self, desk: Desk, ada: Actor) -> None:
@@ -174,7 +278,7 @@ class TestInvitations:
             await session.execute(sa.update(Invitation).values(expires_at=db_now(-1)))
         for one in (token, "", "inv_x", "\x00", "\ud800"):
             with pytest.raises(Unauthenticated):
-                await invitations.accept(desk, one, "New", PASSWORD)
+                await invitations.join(desk, one, "New", PASSWORD)
 
 
 class TestSessions:

@@ -116,6 +116,8 @@ async def login(desk: TheDesk, request: Request, response: Response, order: Logi
     address = request.client.host if request.client else "?"
     browser = browser_name(request.headers.get("user-agent"))
     signed_in = await sessions.sign_in(desk, order.email, order.password, address, browser)
+    # The client forgets the session that it had, so that one ends.
+    await sessions.sign_out(desk, session_cookie(request.cookies))
     set_session_cookie(response, signed_in, scheme=request.url.scheme, settings=desk.settings)
     seats = await workspaces_of(desk, signed_in.user.id)
     return Person(

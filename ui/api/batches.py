@@ -13,7 +13,7 @@ from services.desk import Desk
 from services.people.access import Actor
 from services.vocabulary import BatchAction
 from ui.api.caller import Caller, TheDesk
-from ui.api.schemas import Wire
+from ui.api.schemas import Flag, Wire
 
 router = APIRouter(prefix="/api", tags=["batches"])
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api", tags=["batches"])
 class BatchOrder(Selection):
     """Which jobs: by ids, or by a search and statuses. Nothing at all is refused."""
 
-    dry_run: bool = Field(default=False, description="Only say what it would do.")
+    dry_run: Flag = Field(default=False, description="Only say what it would do.")
 
 
 class RetriesOrder(BatchOrder):

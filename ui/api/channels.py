@@ -13,7 +13,7 @@ from services.notifications.channels import Wanted
 from services.notifications.tables import Channel
 from services.vocabulary import NoticeEvent
 from ui.api.caller import Caller, TheDesk
-from ui.api.schemas import Order
+from ui.api.schemas import Flag, Order
 
 router = APIRouter(prefix="/api/channels", tags=["channels"])
 
@@ -61,11 +61,11 @@ class NewChannel(Order):
 
     name: _Name
     address: _Address
-    for_workspace: bool = Field(default=False, description="For admins: it is told of everybody's jobs.")
+    for_workspace: Flag = Field(default=False, description="For admins: it is told of everybody's jobs.")
     events: _Events = Field(default=list(channels.DEFAULT_EVENTS))
     kinds: _Kinds = Field(default_factory=list)
-    only_own: bool = False
-    on: bool = True
+    only_own: Flag = False
+    on: Flag = True
 
 
 class ChannelChange(Order):
@@ -75,8 +75,8 @@ class ChannelChange(Order):
     address: _Address | None = None
     events: _Events | None = None
     kinds: _Kinds | None = None
-    only_own: bool | None = None
-    on: bool | None = None
+    only_own: Flag | None = None
+    on: Flag | None = None
 
 
 class TrialOut(BaseModel):

@@ -36,7 +36,7 @@ _FORM = {
         }
     },
 }
-_BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+_BYTES = {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
 _FILE: dict[int | str, dict[str, Any]] = {
     200: _BYTES | {"description": "The file."},
     206: _BYTES | {"description": "The part that `Range` asked for."},

@@ -48,15 +48,26 @@ class InvitationOrder(Order):
     role: Role = Role.MEMBER
 
 
-class InvitedOut(BaseModel):
-    """What came of it: a link to hand on, shown this once; or a member at once, whose account was there."""
+class InvitedOut(Wire):
+    """An invitation, with its link to hand on, which is shown this once."""
 
+    id: UUID = Field(description="The invitation's.")
     email: str
     role: Role
-    joined: bool = Field(description="A member already: the email has an account, which needs no link.")
-    id: UUID | None = Field(description="The invitation's.")
-    link: str | None
-    expires_at: datetime | None
+    link: str
+    expires_at: datetime
+
+
+class LinkOrder(Order):
+    """What an invitation's link holds."""
+
+    invitation: str = Field(max_length=200, description="What stands in the link: `inv_…`.")
+
+
+class JoinedOut(BaseModel):
+    """Where the caller is a member now."""
+
+    workspace: str = Field(description="The slug.")
 
 
 class InvitationOut(Wire):
@@ -128,14 +139,20 @@ async def post_invitation(
 ) -> InvitedOut:
     """Invites somebody by a link that is good once, for seven days. Admins only."""
     invited = await invitations.invite(desk, actor, order.email, order.role)
-    return InvitedOut(
-        email=invited.email,
-        role=invited.role,
-        joined=invited.link is None,
-        id=invited.id,
-        link=absolute(desk.settings, request.base_url, invited.link) if invited.link else None,
-        expires_at=invited.expires_at,
-    )
+    said = InvitedOut.model_validate(invited)
+    return said.model_copy(update={"link": absolute(desk.settings, request.base_url, invited.link)})
+
+
+@router.post("/invitations/accept")
+async def accept_invitation(desk: TheDesk, actor: Caller, order: LinkOrder) -> JoinedOut:
+    """Joins the inviting workspace, as the account that the invitation is for. With a session; a token cannot."""
+    return JoinedOut(workspace=await invitations.accept(desk, actor, order.invitation))
+
+
+@router.post("/invitations/decline", status_code=204)
+async def decline_invitation(desk: TheDesk, order: LinkOrder) -> None:
+    """Ends an invitation. Whoever holds its link may."""
+    await invitations.decline(desk, order.invitation)
 
 
 @router.delete("/invitations/{invitation_id}", status_code=204)

@@ -12,7 +12,7 @@ from services.models import Switch
 from services.operations import queues as operations
 from services.operations import stuck, switches
 from ui.api.caller import Caller, TheDesk
-from ui.api.schemas import JobOut, Order, WaitingOut, Wire
+from ui.api.schemas import Flag, JobOut, Order, WaitingOut, Wire
 
 router = APIRouter(prefix="/api", tags=["operations"])
 
@@ -63,7 +63,7 @@ class SwitchOrder(Order):
     """Retries off, or on again."""
 
     kind: str | None = Field(default=None, min_length=1, max_length=100, description="Default: of all kinds.")
-    off: bool
+    off: Flag
     reason: str = Field(default="", max_length=300, description="Shown to whoever would retry.")
 
 

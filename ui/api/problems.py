@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from services.database.database import is_outage
 from services.errors import (
@@ -110,6 +111,9 @@ def install_problems(api: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, JobReplaced) and request.method in {"GET", "HEAD"}:
             return _led_on(request, error)
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            said = (error.headers or {}).get("Allow", "")
+            return problem(_http_error(error), {"Allow": _allowed(api, request, said)})
         return as_problem(error)
 
     handled = (
@@ -118,6 +122,15 @@ def install_problems(api: FastAPI) -> None:
     )  # fmt: skip
     for kind in handled:
         api.add_exception_handler(kind, answer)
+
+
+def _allowed(api: FastAPI, request: Request, said: str) -> str:
+    """The methods of an address. The router `said` those of one route, and several may stand at one address."""
+    methods = set(filter(None, said.split(", ")))
+    for path, calls in api.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.url.path):
+            methods |= {method.upper() for method in calls}
+    return ", ".join(sorted(methods))
 
 
 def _led_on(request: Request, error: JobReplaced) -> Response:

@@ -12,7 +12,7 @@ from services.retry import retrying as retry
 from services.retry.retrying import RetryPlan, Wish
 from services.vocabulary import Status
 from ui.api.caller import Caller, JobId, TheDesk
-from ui.api.schemas import ChangeOut, Moment, NoteOut, Order, Version, Wire
+from ui.api.schemas import ChangeOut, Flag, Moment, NoteOut, Order, Version, Wire
 
 router = APIRouter(prefix="/api/jobs", tags=["retries"])
 
@@ -120,11 +120,11 @@ class RetryOrder(Order):
     at: Moment | None = Field(
         default=None, description="Begin then; what is past is now. A year ahead at most."
     )
-    when_available: bool = Field(
+    when_available: Flag = Field(
         default=False, description="If something that it needs does not answer, begin as soon as it does."
     )
-    force: bool = Field(default=False, description="Go on although the same has never helped.")
-    dry_run: bool = Field(default=False, description="Only say what it would do.")
+    force: Flag = Field(default=False, description="Go on although the same has never helped.")
+    dry_run: Flag = Field(default=False, description="Only say what it would do.")
 
     @property
     def wish(self) -> Wish:

@@ -26,6 +26,8 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Flag = Annotated[bool, Field(strict=True)]
+"""Of what a client sends: `true` or `false`, and nothing that could be meant so or so, as `0` or `"no"`."""
 
 
 class Wire(BaseModel):

@@ -14,7 +14,7 @@ from services.models import SavedView
 from services.people.access import Actor
 from services.vocabulary import Status
 from ui.api.caller import Caller, TheDesk
-from ui.api.schemas import Order
+from ui.api.schemas import Flag, Order
 
 router = APIRouter(prefix="/api/views", tags=["jobs"])
 
@@ -48,14 +48,14 @@ class NewView(Order):
     q: str = Field(default="", max_length=500, description="The search language.")
     status: list[Status] = Field(default_factory=list, max_length=len(Status))
     sort: Literal["newest", "oldest"] = "newest"
-    shared: bool = Field(default=False, description="For operators and admins.")
+    shared: Flag = Field(default=False, description="For operators and admins.")
 
 
 class ViewChange(Order):
     """What becomes another; what is left out stays."""
 
     name: str | None = Field(default=None, max_length=200)
-    shared: bool | None = None
+    shared: Flag | None = None
 
 
 def _view_id(view_id: str) -> UUID:

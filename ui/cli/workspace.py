@@ -56,8 +56,6 @@ def invite(email: Email, role: RoleName = "member", url: Url = HERE, as_json: Js
         invited = client.post("/api/invitations", {"email": email, "role": role})
     if as_json:
         print_json(invited)
-    elif invited["joined"]:
-        print(f"{invited['email']} has an account, and is {invited['role']} now.", file=sys.stderr)
     else:
         print(
             f"For {invited['email']}, as {invited['role']}, until {invited['expires_at']}:", file=sys.stderr

@@ -39,6 +39,7 @@ _VERBS = {
     "member.role": "changed a member's role",
     "member.remove": "removed a member",
     "invitation.withdraw": "withdrew an invitation",
+    "invitation.decline": "declined an invitation",
     "password.set": "set a password",
     "profile.name": "changed their name",
     "token.create": "made an API token",

@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.errors import MulliganError, Unauthenticated
 from services.people import people
+from services.people.access import Actor
 from services.people.browsers import browser_name
 from services.people.sessions import SignedIn
 from ui.pages.door import SlowForm, UnreadableForm, door, read_form, require_own_form
@@ -23,9 +24,11 @@ def install(app: FastAPI, web: Web) -> None:
         if link := request.query_params.get("link"):
             # A link that is only looked at, by a mail scanner for instance, must not be used up: a person presses.
             return _page(target, link=link)
-        if await _is_signed_in(web, request):
+        wanted = request.query_params.get("as", "")
+        who = await _who(web, request)
+        if who and wanted in {"", who.email}:
             return RedirectResponse(target, status_code=303)
-        return _page(target)
+        return _page(target, email=wanted)
 
     @app.post("/login", include_in_schema=False)
     async def login(request: Request) -> Response:
@@ -40,6 +43,8 @@ def install(app: FastAPI, web: Web) -> None:
         except MulliganError as error:
             used_up = bool(link) and isinstance(error, Unauthenticated)
             return _page(target, email=email, link=None if used_up else link, error=error)
+        # The browser forgets the session that it had, so that one ends.
+        await people.sign_out(web.desk, session_cookie(request.cookies))
         response = RedirectResponse(target, status_code=303)
         set_session_cookie(response, signed_in, scheme=request.url.scheme, settings=web.desk.settings)
         return response
@@ -62,12 +67,11 @@ async def _sign_in(web: Web, request: Request, form: dict[str, str]) -> SignedIn
     return await people.sign_in(web.desk, form.get("email", ""), form.get("password", ""), address, browser)
 
 
-async def _is_signed_in(web: Web, request: Request) -> bool:
+async def _who(web: Web, request: Request) -> Actor | None:
     try:
-        await people.resolve_session(web.desk, session_cookie(request.cookies))
+        return await people.resolve_session(web.desk, session_cookie(request.cookies))
     except MulliganError:
-        return False
-    return True
+        return None
 
 
 def _page(

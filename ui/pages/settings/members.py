@@ -31,7 +31,10 @@ class MembersSection:
         self._page = page
         self._drawn = 0
         self._role = Role.MEMBER
-        with card("Invite somebody", "They get a link from you, choose a password, and are in."):
+        with card(
+            "Invite somebody",
+            "They get a link from you. Who has an account accepts with it; who is new chooses a password.",
+        ):
             with Tag("div", classes="switch-form set-invite"):
                 self._email = ui.input("Email").props(
                     "outlined dense type=email maxlength=254 autocomplete=off"
@@ -79,15 +82,9 @@ class MembersSection:
                 self._page.visit.desk, actor, self._email.value or "", self._role
             )
             self._email.set_value("")
-            if invited.link:
-                words = f"Send this to {invited.email}. It works once, for 7 days, and is not shown again."
-                self._link.show(words, self._page.visit.absolute(invited.link))
-                self._page.frame.toasts.success(f"{invited.email} is invited.")
-            else:
-                self._link.hide()
-                self._page.frame.toasts.success(
-                    f"{invited.email} has an account, and is a member now. No link is needed."
-                )
+            words = f"Send this to {invited.email}. It works once, for 7 days, and is not shown again."
+            self._link.show(words, self._page.visit.absolute(invited.link))
+            self._page.frame.toasts.success(f"{invited.email} is invited.")
 
         if await self._page.do(work):
             await self._page.refresh()
