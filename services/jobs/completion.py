@@ -23,7 +23,8 @@ _HINTS = {
     "status": "where it stands", "kind": "what sort of job", "error": "words of the error",
     "title": "words of the title", "type": "what sort of failure", "fingerprint": "the very same mistake",
     "owner": "who submitted it", "worker": "who ran it", "age": "since it was made", "ended": "since it was over",
-    "after": "retried after that mistake", "dismissed": "needs no attention", "attempts": "how often it ran",
+    "after": "retried after that mistake", "batch": "retried by that batch",
+    "dismissed": "needs no attention", "attempts": "how often it ran",
     "retries": "how often it was retried", "id": "its id, or the beginning of it",
 }  # fmt: skip
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from services import audit, lifecycle
 from services import credits as ledger
+from services.batch.fates import Fates, fates
 from services.desk import Desk
 from services.errors import Conflict, NotFound, RetriesDisabled
 from services.failures.tables import Dismissal
@@ -46,6 +47,8 @@ class JobDetail:
     """Who said that it needs no attention, and why."""
     copies: list[Job]
     """What was made from it, the newest few that the actor sees."""
+    fates: Fates | None = None
+    """Of a batch: how its retries stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,7 @@ async def job_detail(desk: Desk, actor: Actor, job_id: UUID) -> JobDetail:
             origin=await _origin(session, actor, job),
             dismissal=await _dismissal(session, job),
             copies=await _copies(session, actor, job),
+            fates=await fates(session, job.id) if job.kind.startswith("system.") else None,
         )
 
 

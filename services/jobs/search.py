@@ -237,6 +237,14 @@ def _after(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
     return col(Job.id).in_(retried)
 
 
+def _batch(term: Term, _: Actor) -> sa.ColumnElement[bool]:
+    """Retried by the batch with this id. The index of the attempts that belong to batches serves it."""
+    retried = sa.select(col(Attempt.job_id)).where(
+        col(Attempt.batch_id).is_not(None), col(Attempt.batch_id).between(*_ids(term))
+    )
+    return col(Job.id).in_(retried)
+
+
 def _dismissed(term: Term, _: Actor) -> sa.ColumnElement[bool]:
     said = term.value.lower()
     if said not in {"yes", "no"}:
@@ -245,12 +253,16 @@ def _dismissed(term: Term, _: Actor) -> sa.ColumnElement[bool]:
 
 
 def _id(term: Term, _: Actor) -> sa.ColumnElement[bool]:
+    # A range, not a text comparison: the same on both databases, and the primary key's index serves it.
+    return col(Job.id).between(*_ids(term))
+
+
+def _ids(term: Term) -> tuple[UUID, UUID]:
+    """The first and the last id that begin so."""
     digits = term.value.lower().rstrip("…*").replace("-", "")
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
-        term.wrong("id: takes a job's id or its beginning: digits, a to f, and dashes.")
-    # A range, not a text comparison: the same on both databases, and the primary key's index serves it.
-    first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    return col(Job.id).between(first, last)
+        term.wrong(f"{term.field}: takes a job's id or its beginning: digits, a to f, and dashes.")
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
 _FIELDS: dict[str, Callable[[Term, Actor], sa.ColumnElement[bool]]] = {
@@ -265,6 +277,7 @@ _FIELDS: dict[str, Callable[[Term, Actor], sa.ColumnElement[bool]]] = {
     "age": _age,
     "ended": _ended,
     "after": _after,
+    "batch": _batch,
     "dismissed": _dismissed,
     "attempts": _number(Job.attempt),
     "retries": _number(Job.retry_count),
@@ -276,6 +289,6 @@ _COUNTED = {"status", "kind", "owner"}
 _EXAMPLES = {
     "status": "failed", "kind": "video.process", "error": "ffmpeg", "title": "interview", "type": "transient",
     "fingerprint": "3f2a91c07be4d518", "owner": "me", "worker": "render-1", "age": "<1d", "ended": "<1d",
-    "after": "3f2a91c07be4d518", "dismissed": "yes", "attempts": ">1",
+    "after": "3f2a91c07be4d518", "batch": "0198", "dismissed": "yes", "attempts": ">1",
     "retries": ">0", "id": "0198",
 }  # fmt: skip

@@ -124,6 +124,16 @@ async def test_all_that_failed_in_a_view_is_retried_from_its_head(
     await expect(page.get_by_text("3 retried", exact=True)).to_be_visible(timeout=30_000)
     await expect(page.get_by_role("button", name="Retry all matching")).to_be_hidden()
 
+    # The batch's own page says how the retries went, and leads to the jobs.
+    await page.goto("/?q=kind:system.batch_retry")
+    await page.get_by_role("link", name=re.compile("^Retry 3 jobs.*headline")).click()
+    went = page.locator("section").filter(has=page.get_by_role("heading", name="What came of it"))
+    await expect(went.locator("dt:text-is('Retried') + dd")).to_have_text("3 jobs")
+    await expect(went.get_by_role("listitem")).to_have_text(["completed3 jobs"], timeout=30_000)
+    await require_accessible(page)
+    await went.get_by_role("link", name="3 jobs").click()
+    await expect(page.locator('tr[data-status="completed"]')).to_have_count(3)
+
 
 async def test_where_nothing_failed_nothing_is_offered(visit: Open, failed: Callable[..., Any]) -> None:
     await failed("offered", 1)

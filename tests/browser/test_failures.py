@@ -1,5 +1,6 @@
 """The failures page, in a real browser: groups that are live, and the way from a group to its jobs."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,9 @@ async def test_a_group_gets_a_note_is_muted_and_seen_again(
     await expect(page.get_by_role("heading", name="Muted failures")).to_be_visible()
     await expect(card).to_contain_text("Their host is down until Monday.")
     await card.get_by_role("button", name="Retry").click()
+    question = page.get_by_role("dialog", name=re.compile("^Retry"))
+    await expect(question).to_contain_text("Previous error")
+    await expect(question).to_contain_text("Their host is down until Monday.")
     await page.get_by_role("button", name="Cancel").click()
     await card.get_by_role("button", name="Note, mute").click()
     await dialog.get_by_role("combobox").click()

@@ -82,6 +82,15 @@ class DismissalOut(Wire):
     at: datetime
 
 
+class FatesOut(Wire):
+    """How the retries of a batch stand, counted by attempt."""
+
+    completed: int
+    failed: int = Field(description="Timeouts among them.")
+    cancelled: int
+    under_way: int
+
+
 class Can(Wire):
     """What the caller may do with the job now."""
 
@@ -240,6 +249,7 @@ class JobDetailOut(JobOut):
     upload: UploadOut | None
     waiting: WaitingOut | None
     dismissal: DismissalOut | None = Field(description="Why it needs no attention, where somebody says so.")
+    fates: FatesOut | None = Field(description="Of a batch that retries: what has become of the retries.")
 
     @classmethod
     def of_detail(cls, desk: Desk, actor: Actor, detail: JobDetail, waiting: Waiting | None) -> Self:
@@ -253,6 +263,7 @@ class JobDetailOut(JobOut):
                 "upload": UploadOut.model_validate(detail.upload) if detail.upload else None,
                 "waiting": WaitingOut.model_validate(waiting) if waiting else None,
                 "dismissal": DismissalOut.model_validate(detail.dismissal) if detail.dismissal else None,
+                "fates": FatesOut.model_validate(detail.fates) if detail.fates else None,
             }
         )
 

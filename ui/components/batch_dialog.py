@@ -27,6 +27,8 @@ class BatchWish:
     what: str
     """The selection, in words."""
     preview: BatchPreview
+    about: Callable[[], None] | None = None
+    """Draws what there is to know of these jobs, where they have something in common."""
 
     @property
     def needs_count(self) -> bool:
@@ -95,6 +97,8 @@ class BatchDialog:
 
     def _draw(self, wish: BatchWish) -> None:
         words, seen = WORDS[wish.action], wish.preview
+        if wish.about:
+            wish.about()
         if not seen.allowed:
             Tag("p", f"None of these jobs can be {words.done}.", "refused", role="alert")
         with Tag("dl", classes="facts sums"):

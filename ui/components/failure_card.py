@@ -30,6 +30,25 @@ def said_by(group: FailureGroup) -> str:
     return _VARIABLE.sub("\N{HORIZONTAL ELLIPSIS}", group.message) or "No message"
 
 
+def draw_previous(group: FailureGroup) -> None:
+    """What is known of the mistake, for whoever is about to retry all of them."""
+    tried, recovered = group.odds.tried, group.odds.succeeded
+    with Tag("div", classes="was"):
+        Tag("h3", "Previous error")
+        Tag("div", said_by(group), "err")
+        if tried:
+            numbers = f"{wording.number(recovered)} of {wording.number(tried)}"
+            Tag("p", f"Retries after this error: {numbers} succeeded.")
+        if advice := _advice(group):
+            Tag("p", advice)
+        if group.mark and group.mark.note:
+            draw_note(group.mark)
+
+
+def _advice(group: FailureGroup) -> str:
+    return group.advice or _ADVICE.get(group.type, "")
+
+
 class FailureCard:
     """One group. `show` sets what differs."""
 
@@ -48,7 +67,7 @@ class FailureCard:
                     Tag("span", group.kind, "kind mono")
                 with Tag("p"):
                     Tag("span", group.type.replace("_", " "), "pill type")
-                    Tag("span", group.advice or _ADVICE.get(group.type, ""))
+                    Tag("span", _advice(group))
                 self._note = Section(classes="group-note")
                 with Tag("div", classes="group-more"):
                     self._now = Tag("span", classes="hidden")

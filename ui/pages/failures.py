@@ -20,7 +20,7 @@ from ui.components import wording
 from ui.components.batch_dialog import BatchDialog, BatchWish
 from ui.components.element import Tag
 from ui.components.empty import Empty
-from ui.components.failure_card import FailureCard, said_by
+from ui.components.failure_card import FailureCard, draw_previous
 from ui.components.mark_dialog import MarkDialog, MarkWish
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
@@ -206,7 +206,8 @@ class FailuresPage(OpenPage):
             selection = _selection(group)
             seen = await batch.preview(self.visit.desk, actor, selection)
             self._wanted = selection
-            self.dialog.show(BatchWish(BatchAction.RETRY, f"{said_by(group)} · {group.kind}", seen))
+            what = f"{wording.plural(group.jobs, 'job')} of {group.kind}"
+            self.dialog.show(BatchWish(BatchAction.RETRY, what, seen, lambda: draw_previous(group)))
 
         if not self.dialog.is_open:
             await self.do(work, trouble="What a retry would do cannot be told.")

@@ -1,7 +1,8 @@
 """`/jobs/{id}`: one job, with everything that happened to it, live."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from nicegui import ui
@@ -21,6 +22,8 @@ from services.redaction import redact_args
 from services.storage import pages
 from services.storage.previews import text_preview
 from services.vocabulary import TERMINAL, UNSUCCESSFUL, Status
+from ui.components.batch_outcome import draw_batch
+from ui.components.batch_words import BY_KIND
 from ui.components.copy_button import copy_json
 from ui.components.element import Tag
 from ui.components.job_facts import Log, draw_details
@@ -141,8 +144,8 @@ class JobPage(OpenPage):
         args = redact_args(kind, job.args)
         self._args.show(str(args), lambda: _draw_tree(args, "the arguments"), visible=bool(args))
         result = redact_args(None, job.result or {})
-        drawn = result_view(job.kind, result)
-        self._outcome.show(str(result), drawn or (lambda: None), visible=drawn is not None)
+        drawn = self._drawn(detail, result)
+        self._outcome.show((str(result), detail.fates), drawn or (lambda: None), visible=drawn is not None)
         self._result.show(
             str(result), lambda: _draw_tree(result, "the result"), visible=bool(result) and drawn is None
         )
@@ -153,6 +156,19 @@ class JobPage(OpenPage):
         )
         events = timeline(job.created_at, detail.owner.name, runs)
         self._timeline.show(tuple(events), lambda: draw_timeline(events))
+
+    def _drawn(self, detail: JobDetail, result: dict[str, Any]) -> Callable[[], None] | None:
+        """What draws the result; None where it is shown as a tree, or there is none."""
+        job = detail.job
+        if (action := BY_KIND.get(job.kind)) is None:
+            return result_view(job.kind, result)
+        if not result and not detail.fates:
+            return None
+
+        def find(statuses: str) -> str:
+            return self.visit.link("/", q=f"batch:{job.id} status:{statuses}")
+
+        return lambda: draw_batch(action, result, detail.fates, find)
 
     def _show_trouble(self, job: Job) -> None:
         broken = job.status in UNSUCCESSFUL | {Status.SCHEDULED} and bool(job.error)
