@@ -1,23 +1,26 @@
 """Open dashboards: `python -m tests.benchmarks.dashboards [--pages 100] [--changes 100] [--seconds 20]`.
 
-All pages but one are NiceGUI clients without a browser: they open the grid and keep its websocket, as a browser does.
-The last one is a Chromium that notes when its rows change. Changes are real: claimed and handed back, or a progress,
-committed and published as a worker does it. Then the first row in a cold browser, and an empty NiceGUI page, by turns.
+All pages but one are sockets in a process of their own (`audience.py`). One, opened in the middle of them, is a
+Chromium that notes when its rows change. Changes are real: claimed and handed back, or a progress, committed and
+published as a worker does it. Then the first row in a cold browser, and an empty NiceGUI page, by turns.
+
+Everything shares this machine's cores: the load is printed, what the audience took of a core, and how long the web
+process took meanwhile to answer a request that costs it nothing, which is how long its event loop was busy.
 """
 
 import argparse
-import ast
 import asyncio
+import json
+import os
 import random
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,6 @@ from uuid import UUID
 
 import httpx
 import psutil
-import socketio  # type: ignore[import-untyped]
 from playwright.async_api import Browser, Page, async_playwright
 
 from services import lifecycle
@@ -33,16 +35,17 @@ from services.database.database import Database
 from services.feed import Change, Feed, connect
 from services.lifecycle import Claim, Progress
 from services.models import Job
-from tests.browser.stack import PASSWORD, Stack
+from tests.browser.stack import PASSWORD, ROOT, Stack
 from tests.support.chromium import launch_options
 from tests.support.ports import free_port
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually
 
 ROWS = 25
+_WARM = 5
+_IDLE_SECONDS = 5
 _PERSON = "dana@example.org"
 _WORKER = "bench"
-_QUERY = re.compile(r"query: (\{.*?\}),\n")
 _WATCH = """() => {
   window.seen = [];
   const rowOf = (node) => (node.closest ? node : node.parentElement)?.closest("tr");
@@ -142,17 +145,12 @@ async def main() -> None:
         try:
             stack.start()
             jobs = _make_jobs(stack)
-            async with AsyncExitStack() as cleanup:
-                playwright = await cleanup.enter_async_context(async_playwright())
-                await _load(
-                    stack,
-                    valkey,
-                    jobs,
-                    await playwright.chromium.launch(**launch_options()),
-                    options,
-                    cleanup,
-                )
-                await _cold(stack, playwright, options.cold)
+            async with async_playwright() as playwright:
+                browser = await playwright.chromium.launch(**launch_options())
+                await _load(stack, valkey, jobs, browser, options)
+                await browser.close()
+                if options.cold:
+                    await _cold(stack, playwright, options.cold)
         finally:
             stack.close()
             valkey.close()
@@ -168,43 +166,142 @@ def _make_jobs(stack: Stack) -> list[UUID]:
 
 
 async def _load(
-    stack: Stack, valkey: ValkeyServer, jobs: Sequence[UUID], browser: Browser, options: argparse.Namespace,
-    cleanup: AsyncExitStack,
-) -> None:  # fmt: skip
-    cookies = await _sign_in(stack)
+    stack: Stack, valkey: ValkeyServer, jobs: Sequence[UUID], browser: Browser, options: argparse.Namespace
+) -> None:
+    cookies, web = await _sign_in(stack), stack.process("web")
+    async with _audience(stack, cookies) as audience:
+        page, memory = await _fill(stack, browser, cookies, audience, options.pages - 1)
+        await audience.heard()
+        idle, _ = await _cores(web, asyncio.sleep(_IDLE_SECONDS))
+        quiet = await audience.heard()
+        database, redis = Database(stack.database_url), connect(valkey.url)
+        writer, answers = Writer(database, Feed(redis), jobs), list[float]()
+        asking = asyncio.create_task(_ask(stack.url, answers))
+        audience.begin()
+        busy, took = await _cores(web, writer.run(options.changes, options.seconds))
+        listened, load = audience.took(), os.getloadavg()[0]
+        asking.cancel()
+        await asyncio.sleep(1)
+        heard, seen = await audience.heard(), await page.evaluate("() => window.seen")
+        await database.close()
+        await redis.aclose()
+    delays, told = _delays(writer.done, seen), _told(writer.done, heard["steps"])
+    made = len(writer.done) / took
+    others, sockets = options.pages - 1, len(heard["steps"])
+    messages, size = heard["messages"] / others / took, heard["bytes"] / others / took
+    print(
+        f"{options.pages} dashboards, {made:.0f} changes/s: {busy:.0%} of a core (idle {idle:.1%}), "
+        f"{busy * 1000 / made:.1f} ms a change; {memory / 1e6:.2f} MB a dashboard\n"
+        f"  commit → DOM: {_spread(delays)} ({len(delays)} of {len(writer.done)} changes seen apart); "
+        f"commit → socket of {sockets} others: {_spread(told)}\n"
+        f"  a dashboard gets {messages:.1f} messages/s, {size / 1e3:.1f} kB/s "
+        f"(idle {quiet['messages'] / others / _IDLE_SECONDS:.2f} messages/s)\n"
+        f"  the web process answers meanwhile: {_spread(sorted(answers))}; "
+        f"load {load:.1f}, the audience {listened / took:.0%} of a core"
+    )
+
+
+async def _fill(
+    stack: Stack, browser: Browser, cookies: dict[str, str], audience: "Audience", others: int
+) -> tuple[Page, float]:
+    """Opens the browser's page amid the others; gives what one of these costs in bytes."""
     web = stack.process("web")
+    await audience.open(_WARM)  # what the first page costs is not each page's
+    before = await _settled_rss(web)
+    await audience.open((others - _WARM) // 2)
+    half = await _settled_rss(web)
     page = await _open(browser, stack, cookies)
     await page.evaluate(_WATCH)
-    warm = [
-        await _dashboard(stack, cookies) for _ in range(5)
-    ]  # what the first page costs is not each page's
-    before = web.memory_info().rss
-    clients = warm + [await _dashboard(stack, cookies) for _ in range(options.pages - 1 - len(warm))]
-    for client in clients:
-        cleanup.push_async_callback(client.disconnect)
-    await asyncio.sleep(3)  # the pages load their rows after their frames
-    memory = (web.memory_info().rss - before) / max(len(clients) - len(warm), 1)
-    database, redis = Database(stack.database_url), connect(valkey.url)
-    cleanup.push_async_callback(database.close)
-    cleanup.push_async_callback(redis.aclose)
-    writer = Writer(database, Feed(redis), jobs)
-    idle = await _cores(web, asyncio.sleep(5))
-    busy = await _cores(web, writer.run(options.changes, options.seconds))
-    await asyncio.sleep(1)
-    delays = _delays(writer.done, await page.evaluate("() => window.seen"))
-    made, p95 = len(writer.done) / options.seconds, delays[int(len(delays) * 0.95)]
-    print(f"{len(clients) + 1} dashboards, {made:.0f} changes/s: {busy:.0%} of a core (idle {idle:.1%}), "
-          f"{memory / 1e6:.2f} MB a dashboard; commit → DOM median {statistics.median(delays):.0f} ms, "
-          f"p95 {p95:.0f} ms ({len(delays)} of {len(writer.done)} changes seen apart)")  # fmt: skip
-    await browser.close()
+    between = await _settled_rss(web)
+    await audience.open(others - _WARM - (others - _WARM) // 2)
+    return page, (half - before + await _settled_rss(web) - between) / (others - _WARM)
 
 
-async def _cores(process: psutil.Process, work: Any) -> float:
-    """How much of a core the process takes while the work is done."""
+async def _settled_rss(web: psutil.Process) -> int:
+    """The pages load their rows after their frames."""
+    await asyncio.sleep(3)
+    return int(web.memory_info().rss)
+
+
+def _spread(sorted_ms: Sequence[float]) -> str:
+    assert sorted_ms, "nothing was seen"
+    return f"median {statistics.median(sorted_ms):.0f} ms, p95 {sorted_ms[int(len(sorted_ms) * 0.95)]:.0f} ms"
+
+
+async def _ask(url: str, answers: list[float]) -> None:
+    """Five times a second, a question that the web process answers at once, if it is not busy."""
+    async with httpx.AsyncClient(base_url=url) as client:
+        while True:
+            begin = time.perf_counter()
+            await client.get("/healthz")
+            answers.append((time.perf_counter() - begin) * 1000)
+            await asyncio.sleep(0.2 * random.uniform(0.5, 1.5))
+
+
+def _told(done: Sequence[Done], steps: Sequence[dict[str, float]]) -> list[float]:
+    """Milliseconds from the commit of each step to the sockets that were told of it."""
+    at = {change.word: change.at for change in done}
+    return sorted((heard - at[word]) * 1000 for one in steps for word, heard in one.items() if word in at)
+
+
+@dataclass
+class Audience:
+    """The dashboards that have no browser."""
+
+    running: asyncio.subprocess.Process
+    _began: float = 0.0
+
+    def begin(self) -> None:
+        """From now on its work counts."""
+        self._began = self._worked
+
+    def took(self) -> float:
+        """Seconds of a core since then."""
+        return self._worked - self._began
+
+    @property
+    def _worked(self) -> float:
+        times = psutil.Process(self.running.pid).cpu_times()
+        return float(times.user + times.system)
+
+    async def open(self, number: int) -> None:
+        """So many more."""
+        await self._ask(str(number))
+
+    async def heard(self) -> dict[str, Any]:
+        """Since the last time: messages, bytes, and steps as every tenth heard of them."""
+        return dict(json.loads(await self._ask("heard")))
+
+    async def _ask(self, line: str) -> bytes:
+        assert self.running.stdin
+        assert self.running.stdout
+        self.running.stdin.write(f"{line}\n".encode())
+        answer = await self.running.stdout.readline()
+        assert answer, "the audience is there"
+        return answer
+
+
+@asynccontextmanager
+async def _audience(stack: Stack, cookies: dict[str, str]) -> AsyncIterator[Audience]:
+    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    command = [sys.executable, "-m", "tests.benchmarks.audience", stack.url, cookie]
+    running = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**26
+    )
+    try:
+        yield Audience(running)
+    finally:
+        with suppress(ProcessLookupError):
+            running.kill()
+        await running.wait()
+
+
+async def _cores(process: psutil.Process, work: Any) -> tuple[float, float]:
+    """How much of a core the process takes while the work is done, and how many seconds that takes."""
     before, begin = process.cpu_times(), time.monotonic()
     await work
-    after = process.cpu_times()
-    return (after.user + after.system - before.user - before.system) / (time.monotonic() - begin)
+    after, took = process.cpu_times(), time.monotonic() - begin
+    return (after.user + after.system - before.user - before.system) / took, took
 
 
 def _delays(done: Sequence[Done], seen: Sequence[Sequence[Any]]) -> list[float]:
@@ -231,27 +328,6 @@ async def _sign_in(stack: Stack) -> dict[str, str]:
         )
         answer.raise_for_status()
         return dict(client.cookies)
-
-
-async def _dashboard(stack: Stack, cookies: dict[str, str]) -> socketio.AsyncClient:
-    """A page with its websocket, as a browser has it; what it is told goes nowhere."""
-    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), "Origin": stack.url}
-    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=30) as client:
-        text = (await client.get("/")).text
-    found = _QUERY.search(text)
-    assert found, "the page says how to connect"
-    query = ast.literal_eval(found[1]) | {
-        "tab_id": str(UUID(int=random.getrandbits(128))),
-        "document_id": "1",
-    }
-    sio = socketio.AsyncClient(reconnection=False)
-    address = stack.url + "/?" + "&".join(f"{name}={value}" for name, value in query.items())
-    await sio.connect(
-        address, headers=headers, socketio_path="/_nicegui_ws/socket.io", transports=["websocket"]
-    )
-    if not query.get("implicit_handshake"):
-        assert await sio.call("handshake", query)
-    return sio
 
 
 async def _open(browser: Browser, stack: Stack, cookies: dict[str, str]) -> Page:
