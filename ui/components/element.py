@@ -1,97 +1,177 @@
 """A lean element: a native tag with text, classes and attributes. A cell of the grid is one of these.
 
+NiceGUI gives each element dictionaries of its own that tell it of every change, slots, markers, a place in the registry
+of bindings: 3.4 KB, and 28 objects for the garbage collector to visit. A lean one has a look, which it shares, and
+makes the rest where it needs it. Dialogs, menus and fields stay NiceGUI's.
+
 What a person typed only ever becomes `text` or the value of an attribute, which the browser shows and never parses.
 """
 
-from functools import cache, lru_cache
-from typing import Any
+import weakref
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Self, cast
 
+import orjson
+from nicegui import json
+from nicegui.context import context
 from nicegui.element import Element
+from nicegui.event_listener import EventListener
+from nicegui.slot import Slot
+
+from ui.components.look import Look, attribute, look_of
+
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
-@cache
-def _name(given: str) -> str:
-    """The attribute that a keyword stands for."""
-    return given.strip("_").replace("_", "-")
+class Lean(Element):
+    """An element that wears a look. As NiceGUI's own, but that `classes`, `props` and `style` only tell."""
+
+    # What NiceGUI sets in each element, and is the same in all of these.
+    _markers = ()  # type: ignore[assignment]
+    _update_method = None
+    _deleted = False
+    _event_listeners = cast("dict[str, EventListener]", _NONE)
+    _parent_slot = None
+    _slot: Slot | None = None
+    _events: orjson.Fragment | None = None
+    ignores_events_when_hidden = True
+
+    def __init__(self, look: Look) -> None:
+        # Not NiceGUI's own `__init__`, which makes what this class does without. tests/ui/test_elements.py compares.
+        slot = context.slot
+        client = slot.parent.client
+        self._client = weakref.ref(client)
+        self.id = client.next_element_id
+        client.next_element_id += 1
+        self.look = look
+        self._parent_slot = weakref.ref(slot)
+        slot.children.append(self)
+        client.elements[self.id] = self
+        client.outbox.enqueue_update(self)
+        client.outbox.enqueue_update(slot.parent)
+
+    def wear(self, look: Look) -> None:
+        """Looks like this from now on; tells the browser, if that is something else."""
+        if self.look is not look:
+            self.look = look
+            self.update()
+
+    def vary(self, name: str, value: str | None) -> None:
+        """Sets a custom property of CSS, if it is another; None takes it away."""
+        self.wear(self.look.varied(name, value))
+
+    def put(self, **attributes: Any) -> None:
+        """Sets attributes where they differ; None takes one away."""
+        self.wear(self.look.having({attribute(given): value for given, value in attributes.items()}))
+
+    def update(self) -> None:
+        """Has it sent to the browser."""
+        client = self._client()
+        if client is None or client.is_deleted or self._deleted:
+            super().update()  # which says what is wrong
+        else:
+            client.outbox.enqueue_update(self)
+
+    # --- what NiceGUI asks of an element ------------------------------------------------------------------------------
+
+    @property
+    def tag(self) -> str:  # type: ignore[override]
+        """The HTML tag."""
+        return self.look.tag
+
+    @property
+    def _text(self) -> str | None:  # type: ignore[override]
+        return self.look.text
+
+    @property
+    def _classes(self) -> Any:  # type: ignore[override]
+        return self.look.classes
+
+    @property
+    def _props(self) -> Any:  # type: ignore[override]
+        return self.look.props
+
+    @property
+    def _style(self) -> Any:  # type: ignore[override]
+        return self.look.style
+
+    @property
+    def slots(self) -> dict[str, Slot]:  # type: ignore[override]
+        """The one slot, if anything is in it. To have more is for components."""
+        return {"default": self._slot} if self._slot else {}
+
+    @property
+    def default_slot(self) -> Slot:  # type: ignore[override]
+        """Where children go; made by the first."""
+        if self._slot is None:
+            self._slot = Slot(self, "default")
+        return self._slot
+
+    def on(self, *args: Any, **options: Any) -> Self:
+        """As NiceGUI's own."""
+        if self._event_listeners is _NONE:
+            self._event_listeners = {}
+        self._events = None
+        return super().on(*args, **options)
+
+    def _handle_visibility_change(self, visible: str) -> None:
+        raise NotImplementedError("a lean element is hidden by its classes")
+
+    def _handle_delete(self) -> None:
+        if self._slot:
+            self._slot.children.clear()
+        self._event_listeners = cast("dict[str, EventListener]", _NONE)
+
+    def _to_dict(self) -> Any:
+        """What goes to the browser: for a leaf that hears nothing, which most are, JSON that is made already."""
+        look, slot = self.look, self._slot
+        if slot is None and not self._event_listeners:
+            return look.json
+        parts = look.parts
+        if slot and slot.children:
+            parts["children"] = [child.id for child in slot.children]
+        if self._event_listeners:
+            if self._events is None:
+                heard = [listener.to_dict() for listener in self._event_listeners.values()]
+                self._events = orjson.Fragment(json.dumps(heard).encode())
+            parts["events"] = self._events
+        return parts
 
 
-@lru_cache(1_000)
-def _split(classes: str) -> list[str]:
-    """The classes one by one. Shared by all that have them: not to be changed."""
-    return classes.split()
+# Visible: NiceGUI keeps that in a property of each element that others may bind to, under this name.
+setattr(Lean, "___visible", True)
 
 
-class Tag(Element):
-    """A native HTML element. Cheaper by four times than a stock widget, and set only where it differs."""
+class Tag(Lean):
+    """A native HTML element. Cheaper by far than a stock widget, and set only where it differs."""
 
     def __init__(self, tag: str, text: str | None = None, classes: str = "", **attributes: Any) -> None:
         """`attributes` are HTML attributes; an underscore in a name stands for a dash, None leaves one out."""
-        super().__init__(tag)
-        self._text = text
-        if classes:
-            with self._classes.suspend_updates():
-                self._classes.extend(classes.split())
-        if attributes:
-            with self._props.suspend_updates():
-                self._props.update({_name(given): v for given, v in attributes.items() if v is not None})
+        super().__init__(look_of(tag, text, classes, **attributes))
 
     @property
     def text(self) -> str:
         """What the element says."""
-        return self._text or ""
+        return self.look.text or ""
 
     def say(self, text: str) -> None:
         """Sets the text, if it is another."""
-        if self._text != text:
-            self._text = text
-            self.update()
+        self.wear(self.look.saying(text))
 
     def dress(self, classes: str) -> None:
         """Sets the classes, all of them, if they are others."""
-        wanted = _split(classes)
-        if self._classes != wanted:
-            with self._classes.suspend_updates():
-                self._classes[:] = wanted
-            self.update()
-
-    def put(self, **attributes: Any) -> None:
-        """Sets attributes where they differ; None takes one away."""
-        props = self._props
-        # Most differ in nothing, on a hundred pages many times a second.
-        others = [(name, v) for given, v in attributes.items() if props.get(name := _name(given)) != v]
-        if not others:
-            return
-        # As a plain dict: what observes these props only calls `update`, and that is done once, below.
-        for name, value in others:
-            if value is None:
-                dict.pop(props, name)
-            else:
-                dict.__setitem__(props, name, value)
-        self.update()
-
-    def vary(self, name: str, value: str | None) -> None:
-        """Sets a custom property of CSS, if it is another; None takes it away."""
-        if self._style.get(name) == value:
-            return
-        if value is None:
-            dict.pop(self._style, name, None)
-        else:
-            dict.__setitem__(self._style, name, value)
-        self.update()
+        self.wear(self.look.dressed(classes))
 
     def toggle(self, class_: str, *, on: bool) -> None:
         """Adds or removes one class."""
-        if (class_ in self._classes) != on:
-            with self._classes.suspend_updates():
-                if on:
-                    self._classes.append(class_)
-                else:
-                    self._classes.remove(class_)
-            self.update()
+        classes = self.look.classes
+        if (class_ in classes) != on:
+            self.dress(" ".join([*classes, class_] if on else [one for one in classes if one != class_]))
 
     def _displayed_contents(self, *, only_visible: bool) -> list[Any]:
         return [
-            self._text,
-            self._props.get("aria-label"),
+            self.look.text,
+            self.look.props.get("aria-label"),
             *super()._displayed_contents(only_visible=only_visible),
         ]
