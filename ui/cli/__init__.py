@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from ui.cli import failures, jobs, operations, people, run, workspace
+from ui.cli import channels, failures, jobs, operations, people, run, workspace
 
 app = typer.Typer(
     name="mulligan",
@@ -21,6 +21,7 @@ run.add_commands(app)
 jobs.add_commands(app)
 operations.add_commands(app)
 failures.add_commands(app)
+channels.add_commands(app)
 people.add_commands(app)
 workspace.add_commands(app)
 

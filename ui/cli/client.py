@@ -45,9 +45,10 @@ class Client:
             "GET", path, params={name: value for name, value in query.items() if value is not None}
         )
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """What POST answers."""
-        return self._call("POST", path, json=body or {})
+    def post(self, path: str, body: dict[str, Any] | None = None, *, timeout: float | None = None) -> Any:
+        """What POST answers; `timeout` where it may take longer than most, in seconds."""
+        more = {"timeout": timeout} if timeout else {}
+        return self._call("POST", path, json=body or {}, **more)
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
         """What PUT answers."""

@@ -54,8 +54,9 @@ class Shell:
     async def jobs(self, *words: str) -> Said:
         return await self.run("jobs", *words)
 
-    async def run(self, *words: str) -> Said:
-        return await mulligan(*words, MULLIGAN_URL=self.house.url, MULLIGAN_TOKEN=self.caller.token)
+    async def run(self, *words: str, stdin: str = "") -> Said:
+        env = {"MULLIGAN_URL": self.house.url, "MULLIGAN_TOKEN": self.caller.token}
+        return await mulligan(*words, stdin=stdin, **env)
 
 
 @pytest.fixture
