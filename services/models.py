@@ -17,6 +17,7 @@ from services.ids import new_id
 from services.vocabulary import (
     BatchAction,
     CreditReason,
+    Density,
     FailureType,
     Priority,
     Role,
@@ -381,6 +382,9 @@ class SavedView(SQLModel, table=True):
     statuses: list[Status] = Field(default_factory=list, sa_type=Json)
     """None named: all."""
     sort: str = Field(default="newest", max_length=16)
+    density: Density | None = Field(default=None, sa_type=words(Density))
+    columns: list[str] | None = Field(default=None, sa_type=Json)
+    """Both None: as each browser has it."""
     shared: bool = False
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 

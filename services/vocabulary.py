@@ -103,6 +103,13 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+class Density(StrEnum):
+    """How much room a row of the grid takes."""
+
+    COMFORTABLE = "comfortable"
+    COMPACT = "compact"
+
+
 class CreditReason(StrEnum):
     """Why the balance changed."""
 

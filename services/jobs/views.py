@@ -15,11 +15,23 @@ from services.errors import Forbidden, Invalid, NotFound
 from services.jobs.search import conditions
 from services.models import SavedView
 from services.people.access import Actor
-from services.vocabulary import Status
+from services.vocabulary import Density, Status
 
 LONGEST_NAME = 60
 _MOST = 100
 """Of one person. What they share counts."""
+
+
+COLUMNS = ("kind", "progress", "retries", "created")
+"""Those that may be left out, in their order."""
+
+
+@dataclass(frozen=True)
+class Display:
+    """How a view is drawn."""
+
+    density: Density = Density.COMFORTABLE
+    columns: tuple[str, ...] = COLUMNS
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,15 @@ class Look:
     q: str = ""
     statuses: tuple[Status, ...] = ()
     sort: str = "newest"
+    display: Display | None = None
+    """None: as each browser has it."""
+
+
+def display_of(view: SavedView) -> Display | None:
+    """How it is drawn, where it says so."""
+    if view.density is None or view.columns is None:
+        return None
+    return Display(view.density, tuple(column for column in COLUMNS if column in view.columns))
 
 
 def may_change(actor: Actor, view: SavedView) -> bool:
@@ -59,7 +80,7 @@ async def save(desk: Desk, actor: Actor, name: str, look: Look, *, shared: bool 
     _ = conditions(look.q, actor)
     view = SavedView(
         workspace_id=actor.workspace_id, owner_id=actor.user_id, name=_named(name), q=look.q,
-        statuses=sorted(set(look.statuses)), sort=look.sort, shared=shared,
+        statuses=sorted(set(look.statuses)), sort=look.sort, shared=shared, **_drawn(look.display),
     )  # fmt: skip
 
     async def work(session: AsyncSession) -> SavedView:
@@ -129,6 +150,17 @@ async def _named_once(desk: Desk, work: Any) -> SavedView:
     except IntegrityError:
         raise Invalid("There is a view of this name already.") from None
     return view
+
+
+def _drawn(display: Display | None) -> dict[str, Any]:
+    if display is None:
+        return {}
+    if unknown := [column for column in display.columns if column not in COLUMNS]:
+        raise Invalid(f"There is no column {unknown[0]!r}: {', '.join(COLUMNS)}.")
+    return {
+        "density": display.density,
+        "columns": [column for column in COLUMNS if column in display.columns],
+    }
 
 
 def _named(name: str) -> str:

@@ -141,3 +141,50 @@ async def test_a_view_is_named_shared_followed_and_removed(visit: Open, submit: 
     await expect(dialog.get_by_role("listitem")).to_have_count(0)
     await dialog.get_by_role("button", name="Close").click()
     await expect(chip).to_have_count(0)
+
+
+async def test_a_view_carries_its_columns_and_density(visit: Open, submit: Submit) -> None:
+    submit("test.fails", "drawn once")
+    page = await visit("/?q=drawn")
+    await page.get_by_role("button", name="Display").click()
+    panel = page.get_by_role("dialog", name="Display")
+    await panel.get_by_label("Compact").check()
+    await panel.get_by_label("Retries").uncheck()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Views").click()
+    dialog = page.get_by_role("dialog", name="Views")
+    await expect(dialog.get_by_label("Keep its display: compact rows, without retries")).to_be_checked()
+    await require_accessible(page)
+    await dialog.get_by_label("Name of this view").fill("Tight")
+    await dialog.get_by_label("Share it with everybody").check()
+    await dialog.get_by_role("button", name="Save view").click()
+    await expect(page.get_by_role("link", name="Tight")).to_have_attribute("aria-current", "page")
+    await expect(page).to_have_url("/?q=drawn&show=compact.no-retries")
+
+    other = await visit("/", who="vera@example.org")  # whose browser shows everything
+    retries = other.get_by_role("columnheader", name="Retries")
+    row = other.locator("tr[data-job-id]").first
+    await expect(retries).to_be_visible()
+    await other.get_by_role("link", name="Tight").click()
+    await expect(retries).to_be_hidden()
+    await other.reload()  # the address holds it
+    await expect(row).to_be_visible()
+    await expect(retries).to_be_hidden()
+    box = await row.bounding_box()
+    assert box is not None
+    assert box["height"] <= 34
+    await other.get_by_role("button", name="Display").click()
+    panel = other.get_by_role("dialog", name="Display")
+    await expect(panel.get_by_label("Compact")).to_be_checked()
+    await expect(panel.get_by_label("Retries")).not_to_be_checked()
+    await other.keyboard.press("Escape")
+    await other.goto("/")  # and only the view had it
+    await expect(retries).to_be_visible()
+    await other.get_by_role("link", name="Tight").click()
+    await other.get_by_role("button", name="Display").click()
+    await panel.get_by_label("Retries").check()  # a choice is the browser's own
+    await expect(retries).to_be_visible()
+    await expect(other).to_have_url("/?q=drawn")
+    await page.get_by_role("button", name="Views").click()
+    await dialog.get_by_role("button", name="Remove Tight").click()
+    await expect(dialog.get_by_role("listitem")).to_have_count(0)

@@ -8,9 +8,9 @@ import pytest
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, NotFound
 from services.jobs import views
-from services.jobs.views import Look
+from services.jobs.views import Display, Look
 from services.people.access import Actor
-from services.vocabulary import Role, Status
+from services.vocabulary import Density, Role, Status
 from tests.support.desks import a_person, open_desk
 
 
@@ -82,3 +82,18 @@ async def test_what_makes_no_sense_is_refused_in_words(desk: Desk, monkeypatch: 
     monkeypatch.setattr(views, "_MOST", 2)
     with pytest.raises(Invalid, match="more than 2"):
         await views.save(desk, dana, "three", Look())
+
+
+async def test_columns_and_density_are_kept_where_they_are_wanted(desk: Desk) -> None:
+    dana = await a_person(desk)
+    await views.save(desk, dana, "plain", Look())
+    await views.save(desk, dana, "tight", Look(display=Display(Density.COMPACT, ("created", "kind"))))
+    await views.save(desk, dana, "bare", Look(display=Display(columns=())))
+    kept = {view.name: views.display_of(view) for view in await views.list_views(desk, dana)}
+    assert kept == {
+        "plain": None,
+        "tight": Display(Density.COMPACT, ("kind", "created")),
+        "bare": Display(Density.COMFORTABLE, ()),
+    }
+    with pytest.raises(Invalid, match="no column 'status'"):
+        await views.save(desk, dana, "wrong", Look(display=Display(columns=("status",))))

@@ -313,7 +313,12 @@ class TestAddresses:
         assert GridAddress(cursor="abc").change(q="x").path == "/?q=x"
 
     def test_words_that_mean_nothing_are_left_out(self) -> None:
-        assert GridAddress.of({"status": "broken", "sort": "sideways"}, None).path == "/"
+        nonsense = {"status": "broken", "sort": "sideways", "show": "no-thing.<b>"}
+        assert GridAddress.of(nonsense, None).path == "/"
+
+    def test_how_it_is_drawn_is_in_the_address(self) -> None:
+        address = GridAddress.of({"show": "no-created.compact.no-kind"}, None)
+        assert address.change(q="x").path == "/?q=x&show=compact.no-kind.no-created"
 
     @pytest.mark.parametrize(
         "target", [None, "", "https://evil", "//evil", "/\\evil", "/a\\b", "/\tevil", "javascript:x"]

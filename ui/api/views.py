@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 
 from services.errors import NotFound
 from services.jobs import views
-from services.jobs.views import Look
+from services.jobs.views import COLUMNS, Display, Look
 from services.models import SavedView
 from services.people.access import Actor
-from services.vocabulary import Status
+from services.vocabulary import Density, Status
 from ui.api.caller import Caller, TheDesk
 from ui.api.schemas import Flag, Order
 
@@ -27,6 +27,8 @@ class ViewOut(BaseModel):
     q: str
     status: list[Status] = Field(description="None named: all.")
     sort: str
+    density: Density | None = Field(description="None: as each browser has it.")
+    columns: list[str] | None = Field(description="Those that are shown beside title and status.")
     shared: bool = Field(description="With everybody in the workspace.")
     own: bool = Field(description="Whether the caller made it.")
     can_change: bool
@@ -35,8 +37,10 @@ class ViewOut(BaseModel):
     @classmethod
     def of(cls, actor: Actor, view: SavedView) -> Self:
         """The view as this actor sees it."""
+        display = views.display_of(view)
         return cls(
             id=view.id, name=view.name, q=view.q, status=view.statuses, sort=view.sort, shared=view.shared,
+            density=display and display.density, columns=list(display.columns) if display else None,
             own=view.owner_id == actor.user_id, can_change=views.may_change(actor, view), created_at=view.created_at,
         )  # fmt: skip
 
@@ -48,6 +52,12 @@ class NewView(Order):
     q: str = Field(default="", max_length=500, description="The search language.")
     status: list[Status] = Field(default_factory=list, max_length=len(Status))
     sort: Literal["newest", "oldest"] = "newest"
+    density: Density | None = Field(
+        default=None, description="With neither this nor `columns`: as each browser has it."
+    )
+    columns: list[str] | None = Field(
+        default=None, max_length=len(COLUMNS), description=f"Of {', '.join(COLUMNS)}, those that are shown."
+    )
     shared: Flag = Field(default=False, description="For operators and admins.")
 
 
@@ -77,8 +87,15 @@ async def list_views(desk: TheDesk, actor: Caller) -> list[ViewOut]:
 @router.post("", status_code=201)
 async def save_view(desk: TheDesk, actor: Caller, order: NewView) -> ViewOut:
     """Names a view."""
-    look = Look(order.q, tuple(order.status), order.sort)
+    look = Look(order.q, tuple(order.status), order.sort, _display(order))
     return ViewOut.of(actor, await views.save(desk, actor, order.name, look, shared=order.shared))
+
+
+def _display(order: NewView) -> Display | None:
+    if order.density is None and order.columns is None:
+        return None
+    columns = COLUMNS if order.columns is None else tuple(order.columns)
+    return Display(order.density or Density.COMFORTABLE, columns)
 
 
 @router.patch("/{view_id}")

@@ -1,5 +1,5 @@
 // How dense the grid is, and which of its columns are shown: the browser's own choice, kept in a cookie that head.js reads
-// before the first paint. Nothing is read or drawn anew.
+// before the first paint, unless the address of a saved view says otherwise. Nothing is read or drawn anew.
 const COLUMNS = { kind: "Kind", progress: "Progress", retries: "Retries", created: "Created" };
 
 export default {
@@ -23,18 +23,24 @@ export default {
       </div>
     </div>
   `,
-  data() {
-    const chosen = (document.documentElement.dataset.grid || "").split(" ");
-    return {
-      columns: COLUMNS,
-      density: chosen.includes("compact") ? "compact" : "",
-      shown: Object.keys(COLUMNS).filter((column) => !chosen.includes(`no-${column}`)),
-    };
+  data: () => ({ columns: COLUMNS, density: "", shown: [] }),
+  mounted() {
+    this.read();
+    window.addEventListener("mulligan-grid", this.read);
+  },
+  unmounted() {
+    window.removeEventListener("mulligan-grid", this.read);
   },
   methods: {
+    read() {
+      const chosen = (document.documentElement.dataset.grid || "").split(" ");
+      this.density = chosen.includes("compact") ? "compact" : "";
+      this.shown = Object.keys(COLUMNS).filter((column) => !chosen.includes(`no-${column}`));
+    },
     keep() {
       const hidden = Object.keys(COLUMNS).filter((column) => !this.shown.includes(column));
       window.mulliganKeepGrid([this.density, ...hidden.map((column) => `no-${column}`)].filter(Boolean));
+      this.$emit("kept");
     },
     place(event) {
       if (event.newState !== "open") return;

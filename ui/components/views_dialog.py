@@ -20,6 +20,16 @@ class ViewLine:
     own: bool
 
 
+@dataclass(frozen=True)
+class ViewWish:
+    """What the present view is to be kept as."""
+
+    name: str
+    shared: bool
+    display: bool
+    """With its density and columns."""
+
+
 class OnChange(Protocol):
     """A view is to have another name, or to be shared or not."""
 
@@ -33,7 +43,7 @@ class ViewsDialog:
 
     def __init__(
         self,
-        on_save: Callable[[str, bool], Awaitable[str | None]],
+        on_save: Callable[[ViewWish], Awaitable[str | None]],
         on_change: OnChange,
         on_remove: Callable[[UUID], Awaitable[None]],
         *,
@@ -42,6 +52,7 @@ class ViewsDialog:
         self._on_save, self._on_change, self._on_remove = on_save, on_change, on_remove
         self._may_share = may_share
         self._share = False
+        self._with_display = False
         with (
             ui.dialog().props("transition-duration=120 aria-labelledby=views-title") as self._dialog,
             Tag("div", classes="sheet info"),
@@ -50,6 +61,9 @@ class ViewsDialog:
                 Tag("h2", "Views", id="views-title")
             self._look = Tag("p", classes="say")
             self._name = ui.input("Name of this view").props("outlined dense autofocus maxlength=60")
+            with Tag("label", classes="trial"):
+                self._display_box = _box(self._set_display)
+                self._display_words = Tag("span")
             if may_share:
                 self._box = _checkbox("Share it with everybody in the workspace", self._set_share)
             self._wrong = Tag("p", "", "alert hidden", role="alert")
@@ -66,11 +80,14 @@ class ViewsDialog:
         """Whether somebody is asked."""
         return bool(self._dialog.value)
 
-    def open(self, look: str, lines: Sequence[ViewLine]) -> None:
-        """Asks how the present view is to be called; `look` says what it shows, in words."""
+    def open(self, look: str, lines: Sequence[ViewLine], *, display: str, keep_display: bool) -> None:
+        """Asks how the present view is to be called; `look` says what it shows, `display` how, in words."""
         self._look.say(f"This view: {look}")
         self._name.value = ""
         self._share = False
+        self._with_display = keep_display
+        self._display_box.put(checked=True if keep_display else None)
+        self._display_words.say(f"Keep its display: {display}")
         if self._may_share:
             self._box.put(checked=None)
         self._wrong.dress("alert hidden")
@@ -116,8 +133,11 @@ class ViewsDialog:
     def _set_share(self, on: bool) -> None:  # noqa: FBT001 - what the box says
         self._share = on
 
+    def _set_display(self, on: bool) -> None:  # noqa: FBT001 - what the box says
+        self._with_display = on
+
     async def _save(self) -> None:
-        wrong = await self._on_save(self._name.value or "", self._share)
+        wrong = await self._on_save(ViewWish(self._name.value or "", self._share, self._with_display))
         if wrong:
             self._wrong.say(wrong)
             self._wrong.dress("alert")
@@ -127,7 +147,12 @@ def _checkbox(
     words: str, on_change: Callable[[bool], object], *, label: str | None = None, checked: bool = False
 ) -> Tag:
     with Tag("label", classes="trial"):
-        box = Tag("input", type="checkbox", checked=True if checked else None, aria_label=label)
+        box = _box(on_change, label=label, checked=checked)
         Tag("span", words)
+    return box
+
+
+def _box(on_change: Callable[[bool], object], *, label: str | None = None, checked: bool = False) -> Tag:
+    box = Tag("input", type="checkbox", checked=True if checked else None, aria_label=label)
     box.on("change", lambda e: on_change(bool(e.args)), js_handler="(e) => emit(e.target.checked)")
     return box

@@ -1,6 +1,6 @@
 """What the address of the grid says: status, search, order, place. Reload and share give the same view."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
@@ -8,9 +8,11 @@ from urllib.parse import urlencode
 
 from services.jobs.export import Format
 from services.jobs.job_list import JobQuery
-from services.vocabulary import ACTIVE, TERMINAL, UNSUCCESSFUL, Status
+from services.jobs.views import COLUMNS, Display, Look
+from services.vocabulary import ACTIVE, TERMINAL, UNSUCCESSFUL, Density, Status
 
 PAGE_SIZE = 25
+_HIDES = "no-"
 
 Sort = Literal["newest", "oldest"]
 
@@ -37,6 +39,8 @@ class GridAddress:
     sort: Sort = "newest"
     cursor: str | None = None
     workspace: str | None = None
+    show: str | None = None
+    """Density and columns in words that the style sheet knows; None: as the browser has it."""
 
     @classmethod
     def of(cls, query: Mapping[str, str], workspace: str | None) -> "GridAddress":
@@ -47,15 +51,18 @@ class GridAddress:
             sort="oldest" if query.get("sort") == "oldest" else "newest",
             cursor=query.get("cursor") or None,
             workspace=workspace,
+            show=show_words(display) if (display := display_of(query.get("show", ""))) else None,
         )
 
     @classmethod
-    def showing(cls, q: str, statuses: Collection[Status], sort: str, workspace: str | None) -> "GridAddress":
-        """A view with these statuses: a tab where there is one for them, else words of the search."""
+    def showing(cls, look: Look, workspace: str | None) -> "GridAddress":
+        """A view: its statuses as a tab where there is one for them, else as words of the search."""
+        q, statuses = look.q, look.statuses
         tab = next((tab for tab in (None, *Status, *Span) if set(statuses_of(tab)) == set(statuses)), None)
         if statuses and tab is None:
             q = f"status:{','.join(statuses)} {q}".strip()
-        return cls(tab, q, "oldest" if sort == "oldest" else "newest", workspace=workspace)
+        show = show_words(look.display) if look.display else None
+        return cls(tab, q, "oldest" if look.sort == "oldest" else "newest", workspace=workspace, show=show)
 
     def change(self, **changes: Any) -> "GridAddress":
         """Another view; it starts at the first page, unless it names a cursor."""
@@ -70,6 +77,7 @@ class GridAddress:
             "q": self.q,
             "sort": "" if self.sort == "newest" else self.sort,
             "cursor": self.cursor or "",
+            "show": self.show or "",
             "w": self.workspace or "",
         }
         said = {name: word for name, word in words.items() if word}
@@ -112,6 +120,21 @@ def statuses_of(tab: Tab) -> tuple[Status, ...]:
     if tab is None:
         return ()
     return (tab,) if isinstance(tab, Status) else tuple(sorted(_STATUSES[tab]))
+
+
+def show_words(display: Display) -> str:
+    """How the grid is drawn, in words for the address and the style sheet: `compact.no-kind`."""
+    hidden = [f"{_HIDES}{column}" for column in COLUMNS if column not in display.columns]
+    return ".".join([str(display.density), *hidden])
+
+
+def display_of(words: str) -> Display | None:
+    """What such words mean; None where they mean nothing. The browser's own leave `comfortable` out."""
+    said = set(words.replace(".", " ").split())
+    if not said & {*Density, *(f"{_HIDES}{column}" for column in COLUMNS)}:
+        return None
+    density = Density.COMPACT if Density.COMPACT in said else Density.COMFORTABLE
+    return Display(density, tuple(column for column in COLUMNS if f"{_HIDES}{column}" not in said))
 
 
 def _tab(query: Mapping[str, str]) -> Tab:

@@ -45,7 +45,10 @@ class Page(Protocol):
     async def show_newer(self) -> None:
         """What waits at the top."""
 
-    def ask_views(self) -> None:
+    async def keep_display(self) -> None:
+        """Somebody has chosen columns or density."""
+
+    async def ask_views(self) -> None:
         """Somebody wants to save this view, or to change one."""
 
     async def retry_failing(self) -> None:
@@ -271,7 +274,7 @@ class GridParts:
             )
             views = Tag("button", "Views", "btn icon-small", type="button", data_icon="bookmark_border")
             views.on("click", self._page.ask_views, args=[])
-            GridDisplay()
+            GridDisplay(self._page.keep_display)
 
     def _sort(self, sort: Sort) -> Awaitable[None]:
         return self._page.go(self._page.address.change(sort=sort))

@@ -1,6 +1,7 @@
 """`/`: the jobs of a workspace, live."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
@@ -200,6 +201,8 @@ class JobsPage(OpenPage):
         """Another view, without loading the page again."""
         if (address.tab, address.q) != (self.address.tab, self.address.q):
             self.bulk.clear()
+        if address.show != self.address.show:
+            _ = ui.run_javascript(f"mulliganShowGrid({json.dumps(address.show)})")
         self.address = address
         (ui.navigate.history.push if keep_history else ui.navigate.history.replace)(address.path)
         self.parts.show_address(address)
@@ -210,9 +213,17 @@ class JobsPage(OpenPage):
         """Asks about a retry of everything that failed in this view."""
         await self.bulk.ask_failing()
 
-    def ask_views(self) -> None:
+    async def ask_views(self) -> None:
         """Opens the dialog of saved views."""
-        self.views.ask()
+        await self.views.ask()
+
+    async def keep_display(self) -> None:
+        """What somebody chooses is the browser's own from then on, whatever the address of a view had said."""
+        if self.address.show is not None:
+            self.address = self.address.change(cursor=self.address.cursor, show=None)
+            ui.navigate.history.replace(self.address.path)
+            self.parts.show_address(self.address)
+            self.views.show_address()
 
     # --- showing ------------------------------------------------------------------------------------------------------
 

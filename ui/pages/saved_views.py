@@ -4,18 +4,23 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from uuid import UUID
 
+from nicegui import ui
+
 from services.errors import MulliganError
 from services.jobs import views
 from services.jobs.terms import in_words
-from services.jobs.views import Look
+from services.jobs.views import COLUMNS, Display, Look
+from services.jobs.views import display_of as display_kept
 from services.models import SavedView
 from services.people.access import Actor
 from services.vocabulary import Status
 from ui.components.element import Tag
 from ui.components.toasts import Toasts
-from ui.components.views_dialog import ViewLine, ViewsDialog
-from ui.pages.grid_address import GridAddress
+from ui.components.views_dialog import ViewLine, ViewsDialog, ViewWish
+from ui.pages.grid_address import GridAddress, display_of, show_words
 from ui.visit import Visit
+
+_DISPLAY = "return document.documentElement.dataset.grid || ''"
 
 
 class Page(Protocol):
@@ -50,6 +55,7 @@ class SavedViews:
         self._page = page
         self._plain_click = plain_click
         self._views: list[SavedView] = []
+        self._display = Display()
         self._links: dict[UUID, tuple[Tag, GridAddress]] = {}
         with place:
             self._nav = Tag("nav", classes="hidden", aria_label="Saved views")
@@ -76,8 +82,9 @@ class SavedViews:
             link.dress("chip current" if here else "chip")
             link.put(aria_current="page" if here else None)
 
-    def ask(self) -> None:
+    async def ask(self) -> None:
         """Opens the dialog."""
+        self._display = display_of(await ui.run_javascript(_DISPLAY)) or Display()
         address = self._page.address
         try:
             words = in_words(address.q)
@@ -88,12 +95,16 @@ class SavedViews:
             words,
             "oldest first" if address.sort == "oldest" else "",
         ]
-        self.dialog.open(" · ".join(filter(None, said)) or "all jobs", self._lines())
+        self.dialog.open(
+            " · ".join(filter(None, said)) or "all jobs",
+            self._lines(),
+            display=_in_words(self._display),
+            keep_display=self._display != Display(),
+        )
 
     def _link(self, view: SavedView) -> None:
-        address = GridAddress.showing(
-            view.q, [Status(status) for status in view.statuses], view.sort, self._page.address.workspace
-        )
+        look = Look(view.q, tuple(map(Status, view.statuses)), view.sort, display_kept(view))
+        address = GridAddress.showing(look, self._page.address.workspace)
         link = Tag("a", view.name, href=address.path, data_icon="group" if view.shared else "bookmark_border")
         link.put(title="Shared with the workspace" if view.shared else "Your own")
         link.on("click", self._going(address), js_handler=self._plain_click)
@@ -110,20 +121,23 @@ class SavedViews:
             if views.may_change(me, view)
         ]
 
-    async def _save(self, name: str, shared: bool) -> str | None:  # noqa: FBT001 - as the dialog's box says
+    async def _save(self, wish: ViewWish) -> str | None:
         address, wrong = self._page.address, None
 
         async def work(actor: Actor) -> None:
             nonlocal wrong
-            look = Look(address.q, address.query.statuses, address.sort)
+            display = self._display if wish.display else None
+            look = Look(address.q, address.query.statuses, address.sort, display)
             try:
-                await views.save(self._page.visit.desk, actor, name, look, shared=shared)
+                await views.save(self._page.visit.desk, actor, wish.name, look, shared=wish.shared)
             except MulliganError as error:
                 wrong = error.message
                 return
             self.dialog.close()
-            self._page.toasts.success(f"The view “{' '.join(name.split())}” was saved")
+            self._page.toasts.success(f"The view “{' '.join(wish.name.split())}” was saved")
             await self.read()
+            if display:  # so that the present view is the one that was saved
+                await self._page.go(address.change(show=show_words(display)), keep_history=False)
 
         await self._page.do(work)
         return wrong
@@ -143,3 +157,9 @@ class SavedViews:
         await self._page.do(work, trouble="The view is still there.")
         await self.read()
         self.dialog.show(self._lines())
+
+
+def _in_words(display: Display) -> str:
+    hidden = [column for column in COLUMNS if column not in display.columns]
+    columns = f"without {', '.join(hidden)}" if hidden else "all columns"
+    return f"{display.density} rows, {columns}"

@@ -37,13 +37,17 @@
     const voice = document.querySelector("[role=status].sr-only");
     if (voice) voice.textContent = "Copied";
   };
-  // Density and columns of the grid: words such as "compact no-retries", which the style sheet knows.
+  // Density and columns of the grid: words such as "compact no-retries", which the style sheet knows. The address of a saved
+  // view may name them (`show`); else they are as this browser keeps them.
   const grid = () => (document.cookie.match(/(?:^|; )mulligan_grid=([a-z.-]*)/) || [])[1] || "";
-  const applyGrid = () => (root.dataset.grid = grid().replaceAll(".", " "));
-  applyGrid();
+  window.mulliganShowGrid = (show) => {
+    root.dataset.grid = (show || grid()).replaceAll(".", " ");
+    window.dispatchEvent(new Event("mulligan-grid"));
+  };
+  mulliganShowGrid((location.search.match(/[?&]show=([a-z.-]+)/) || [])[1]);
   window.mulliganKeepGrid = (words) => {
     document.cookie = `mulligan_grid=${words.join(".")}; path=/; max-age=31536000; samesite=lax`;
-    applyGrid();
+    mulliganShowGrid(null);
   };
   // The grid puts its views into the history without loading; going back loads what the address says.
   window.addEventListener("popstate", () => {

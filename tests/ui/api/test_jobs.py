@@ -448,3 +448,16 @@ async def test_a_member_does_all_of_it_with_their_own(house: House) -> None:
     assert (await mia.post(f"{at}/retry")).status_code == 202
     assert (await mia.post(f"{at}/cancel")).status_code == 202
     assert (await mia.call("DELETE", at)).status_code == 204
+
+
+async def test_a_view_says_how_it_is_drawn(house: House) -> None:
+    ada = await house.caller()
+    plain = (await ada.post("/api/views", {"name": "plain"})).json()
+    assert (plain["density"], plain["columns"]) == (None, None)
+    dense = (await ada.post("/api/views", {"name": "dense", "density": "compact"})).json()
+    assert (dense["density"], dense["columns"]) == ("compact", ["kind", "progress", "retries", "created"])
+    few = (await ada.post("/api/views", {"name": "few", "columns": ["created"]})).json()
+    assert (few["density"], few["columns"]) == ("comfortable", ["created"])
+    for wrong in ({"density": "tiny"}, {"columns": ["status"]}):
+        answer = await ada.post("/api/views", {"name": "wrong"} | wrong)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
