@@ -369,6 +369,15 @@ class JobCount(SQLModel, table=True):
     jobs: int = Field(sa_type=sa.BigInteger)
 
 
+class DismissedHint(SQLModel, table=True):
+    """A hint that a person need not see any more."""
+
+    __tablename__ = "dismissed_hint"
+
+    user_id: UUID = Field(foreign_key="user_account.id", primary_key=True, ondelete="CASCADE")
+    name: str = Field(primary_key=True, max_length=32)
+
+
 class SavedView(SQLModel, table=True):
     """A view of the grid that somebody has named, for themselves or for the whole workspace."""
 

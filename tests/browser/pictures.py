@@ -16,6 +16,9 @@ from tests.support.waiting import eventually
 _TARGET = ROOT / "docs" / "images"
 _PAGES = ("new", "failures", "insights", "workers", "audit", "settings", "profile")
 _WIDE, _PHONE = ViewportSize(width=1360, height=900), ViewportSize(width=390, height=844)
+_NO_HINTS = """async () => {
+  for (const hint of await (await fetch("/api/hints")).json()) await fetch(`/api/hints/${hint}`, { method: "DELETE" });
+}"""
 _STILL = """() => Promise.all(document.getAnimations()
   .filter((one) => one.effect.getTiming().iterations === 1).map((one) => one.finished))"""
 
@@ -44,6 +47,7 @@ async def _sign_in(browser: Browser, link: str) -> Any:
     await page.goto(link)
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("table", name="Jobs").wait_for()
+    await page.evaluate(_NO_HINTS)
     state = await context.storage_state()
     await context.close()
     return state

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from services.people import people, sessions, tokens
+from services.people import hints, people, sessions, tokens
+from services.people.hints import Hint
 from services.people.tokens import OwnedToken
 from services.vocabulary import Role
 from ui.api.caller import Caller, TheDesk
@@ -118,6 +119,24 @@ async def put_password(desk: TheDesk, actor: Caller, request: Request, order: Pa
     """Sets a new password. Other sessions, and sign-in links that nobody used, end."""
     cookie = _cookie(request)
     await people.set_password(desk, actor, order.password, cookie=cookie, current=order.current)
+
+
+@router.get("/hints")
+async def get_hints(desk: TheDesk, actor: Caller) -> list[Hint]:
+    """Hints of the pages that concern the caller and were not dismissed."""
+    return await hints.pending(desk, actor)
+
+
+@router.delete("/hints/{name}", status_code=204)
+async def delete_hint(desk: TheDesk, actor: Caller, name: Hint) -> None:
+    """Dismisses a hint: it is not shown to the caller again."""
+    await hints.dismiss(desk, actor, name)
+
+
+@router.post("/hints", status_code=204)
+async def post_hints(desk: TheDesk, actor: Caller) -> None:
+    """Shows all hints to the caller once more."""
+    await hints.show_again(desk, actor)
 
 
 @router.get("/sessions")

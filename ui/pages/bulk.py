@@ -47,6 +47,9 @@ class Page(Protocol):
     def ended(self) -> bool:
         """Whether the page may do nothing any more."""
 
+    def selected(self) -> None:
+        """Somebody has selected rows."""
+
     async def load(self) -> None:
         """Reads the view anew."""
 
@@ -110,6 +113,8 @@ class Bulk:
     async def _show_and_count(self) -> None:
         """Where the whole page is selected, all that match are offered; nobody is offered what is refused."""
         all_here, address = self.show(), self._page.address
+        if self.some:
+            self._page.selected()
         self._matching = None
         if all_here and address.narrowed:
 

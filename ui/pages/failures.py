@@ -15,6 +15,7 @@ from services.failures import marks
 from services.failures.groups import FailureGroup, failure_groups
 from services.failures.lately import Retried
 from services.people.access import Actor
+from services.people.hints import Hint
 from services.vocabulary import UNSUCCESSFUL, BatchAction
 from ui.components import wording
 from ui.components.batch_dialog import BatchDialog, BatchWish
@@ -22,6 +23,7 @@ from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.components.failure_card import FailureCard, draw_previous
 from ui.components.mark_dialog import MarkDialog, MarkWish
+from ui.pages.hints import Hints
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
 from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
@@ -79,6 +81,7 @@ class FailuresPage(OpenPage):
                 "p", "Failed jobs grouped by what went wrong. Recovery: how often a retry after this error has worked.",
                 "muted lead",
             )  # fmt: skip
+            self._hint_place = Tag("div")
             self._wait = Tag("div", classes="hidden")
             with self._wait:
                 for _ in range(4):
@@ -86,6 +89,7 @@ class FailuresPage(OpenPage):
             self._list = Tag("ul", classes="failures", aria_label="Failures")
             self._more = Tag("button", "Show more", "hidden", type="button")
             self._empty = Empty()
+            self._hints = Hints(self)
             self.dialog = BatchDialog(self._start)
             self.mark_dialog = MarkDialog(self._save_mark)
         self._wanted: Selection | None = None
@@ -96,10 +100,15 @@ class FailuresPage(OpenPage):
     async def begin(self) -> None:
         """Reads and draws; with skeletons first, where reading takes a while."""
         self.open()
-        reading = asyncio.gather(self.reload(), self.show_figures())
+        reading = asyncio.gather(self.reload(), self.show_figures(), self._hints.read())
+        reading.add_done_callback(lambda _: self._offer_hint())
         done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
         if not done:
             self._wait.dress("failures")
+
+    def _offer_hint(self) -> None:
+        if self._groups:
+            self._hints.offer(Hint.GROUPS, self._hint_place)
 
     async def reload(self) -> None:
         """Everything anew, in the order of now."""

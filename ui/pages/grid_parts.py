@@ -72,6 +72,7 @@ class GridParts:
             for tab in (None, *Span, *STATUS_LOOKS):
                 self._tab(tab)
         self.banner_place = Tag("div")
+        self.hint_place = Tag("div")
         with Tag("section", classes="grid-card", aria_label="Jobs"):
             self._search(address)
             self._mistake_line()

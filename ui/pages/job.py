@@ -18,6 +18,7 @@ from services.jobs.jobs import JobDetail
 from services.models import Job
 from services.operations.waiting import Waiting, waiting_reasons
 from services.people.access import Actor
+from services.people.hints import Hint
 from services.redaction import redact_args
 from services.storage import pages
 from services.storage.previews import text_preview
@@ -36,6 +37,7 @@ from ui.components.result_views import result_view
 from ui.components.section import Section
 from ui.components.tree import tree
 from ui.components.trouble import draw_dismissal, draw_trouble
+from ui.pages.hints import Hints
 from ui.pages.job_deeds import JobDeeds
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
@@ -68,7 +70,8 @@ def install(web: Web) -> None:
         ui.page_title(f"{detail.job.title} · Mulligan")
         page = JobPage(visit, detail, waiting)
         page.open()
-        await page.show_figures()
+        await asyncio.gather(page.show_figures(), page.hints.read())
+        page.offer_hints()
         return None
 
 
@@ -86,12 +89,14 @@ class JobPage(OpenPage):
             self.retrying = Retrying(
                 self, hope=self._hope, know=self._know, swap=self.replaced, reread=self._reread_job
             )
+            self.hints = Hints(self)
             self.deeds = JobDeeds(self, self.retrying, know=self._know, delete=lambda _: self._delete())
         ui.keyboard(self._on_key, repeating=False, ignore=["input", "select", "textarea"])
         self._show(detail, waiting)
 
     def _build(self) -> None:
         self._head = JobHead(self.visit.link("/"), self._on_action)
+        self._hint_place = Tag("div")
         self._dismissal = Section(classes="waits-holder")
         self._trouble = Section(classes="trouble-holder")
         self._waits = Section(classes="waits-holder")
@@ -108,6 +113,11 @@ class JobPage(OpenPage):
             with Tag("div"):
                 self._details = Section("Details")
                 self._timeline = Section("Timeline")
+
+    def offer_hints(self) -> None:
+        """As the page opens, or when its job has just failed: then all below moves anyway."""
+        if self._head.view and self._head.view.status in UNSUCCESSFUL:
+            self.hints.offer(Hint.FAILURE, self._hint_place)
 
     # --- showing ------------------------------------------------------------------------------------------------------
 
@@ -177,6 +187,7 @@ class JobPage(OpenPage):
             lambda: draw_trouble(job),
             visible=broken,
         )
+        self.offer_hints()
 
     def _show_dismissal(self, said: Dismissal | None) -> None:
         undo = self._restore if said and self.actor.may_change else None

@@ -19,6 +19,8 @@ from services.jobs.job_list import Counts, JobQuery, Rows
 from services.models import Job
 from services.operations.waiting import Waiting, waiting_reasons
 from services.people.access import Actor
+from services.people.hints import Hint
+from services.vocabulary import UNSUCCESSFUL
 from ui.components.job_row import Action, JobRow
 from ui.components.job_view import JobView
 from ui.components.row_menu import RowMenu, items_of
@@ -26,6 +28,7 @@ from ui.components.toasts import Toasts
 from ui.pages.bulk import Bulk
 from ui.pages.grid_address import PAGE_SIZE, GridAddress
 from ui.pages.grid_parts import PLAIN_CLICK, GridParts
+from ui.pages.hints import Hints
 from ui.pages.job_deeds import JobDeeds
 from ui.pages.not_found import not_found
 from ui.pages.open_page import BUILD_SECONDS, OpenPage
@@ -79,6 +82,7 @@ class JobsPage(OpenPage):
             )
             self.deeds = JobDeeds(self, self.retrying, know=self._know, delete=self._delete)
             self.menu = RowMenu(self._on_menu)
+            self.hints = Hints(self)
             self.views = SavedViews(self, self.parts.views_place, PLAIN_CLICK)
             self.bulk = Bulk(self, self.parts.table, self.parts.bulk_place, self.parts.banner_place)
         self.parts.table.on_more(self._open_menu)
@@ -96,10 +100,23 @@ class JobsPage(OpenPage):
     async def begin(self) -> None:
         """Reads and draws; with skeletons first, where reading takes a while."""
         self.open()
-        reading = asyncio.gather(self._read_first(), self.show_figures(), self._read_views())
+        reading = asyncio.gather(
+            self._read_first(), self.show_figures(), self._read_views(), self.hints.read()
+        )
+        reading.add_done_callback(lambda _: self._offer_hints())
         done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
         if not done:
             self.parts.table.wait()
+
+    def _offer_hints(self) -> None:
+        """As the page opens, never later: a line that comes while somebody reads would move the rows."""
+        self.hints.offer(Hint.WELCOME, self.parts.hint_place)
+        if any(row.view and row.view.status in UNSUCCESSFUL for row in self.parts.table.rows()):
+            self.hints.offer(Hint.FAILURE, self.parts.hint_place)
+
+    def selected(self) -> None:
+        """Somebody has selected rows."""
+        self.hints.offer(Hint.SELECTION, self.parts.bulk_place)
 
     async def _read_first(self) -> None:
         """Never raises: where reading takes a while, nobody waits for it any more."""

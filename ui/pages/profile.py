@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.errors import NotFound
-from services.people import people, sessions
+from services.people import hints, people, sessions
 from services.people.access import Actor
 from services.people.sessions import OpenSession
 from ui.components.confirm_dialog import ConfirmDialog, Question
@@ -80,11 +80,14 @@ class ProfilePage(OpenPage):
                         "a", "Notifications", "btn", href=visit.link("/settings/notifications"),
                         data_icon="notifications",
                     )  # fmt: skip
+                with card("Hints", "For who is new here. Each goes for good when you have said “Got it”."):
+                    again = Tag("button", "Show them again", "btn", type="button", data_icon="lightbulb")
             self.confirm = ConfirmDialog()
         save.on("click", self._rename, args=[])
         self._name.on("keydown.enter", self._rename, args=[])
         change.on("click", self.ask_password, args=[])
         self._others.on("click", self._ask_others, args=[])
+        again.on("click", self._hint_again, args=[])
 
     def _schemes(self, chosen: str) -> None:
         with Tag("fieldset", classes="choices set-schemes"):
@@ -119,6 +122,12 @@ class ProfilePage(OpenPage):
             self._name.set_value(await people.rename(self.visit.desk, actor, self._name.value or ""))
 
         await self._change(work, "Your name is saved.")
+
+    async def _hint_again(self) -> None:
+        async def work(actor: Actor) -> None:
+            await hints.show_again(self.visit.desk, actor)
+
+        await self._change(work, "Hints are shown once more.")
 
     async def _end_session(self, one: OpenSession) -> None:
         async def work(actor: Actor) -> None:

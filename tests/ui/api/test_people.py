@@ -155,3 +155,13 @@ async def test_who_may(house: House, role: Role) -> None:
         ("GET", "/api/workspace", None, 200),
     ):
         assert (await person.call(method, path, json=body)).status_code == status, (method, path)
+
+
+async def test_hints_are_read_dismissed_and_shown_again(house: House) -> None:
+    vera = await house.caller(Role.VIEWER)
+    assert (await vera.get("/api/hints")).json() == ["welcome"]
+    assert (await vera.call("DELETE", "/api/hints/welcome")).status_code == 204
+    assert (await vera.get("/api/hints")).json() == []
+    assert (await vera.call("DELETE", "/api/hints/none")).status_code == 422
+    assert (await vera.post("/api/hints")).status_code == 204
+    assert (await vera.get("/api/hints")).json() == ["welcome"]
