@@ -9,6 +9,8 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import app as pages
 from nicegui import ui
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -26,7 +28,7 @@ from ui.api.app import install_api
 from ui.job_views import JobViews
 from ui.live import LiveBridge
 from ui.pages import audit, download, failures, insights, job, jobs, join, login, new_job, profile, workers
-from ui.pages.not_found import not_found
+from ui.pages.plain import broken, not_found
 from ui.pages.settings import page as settings_page
 from ui.security import BrowserGuard
 from ui.theme import HEAD, STYLESHEET, STYLESHEET_URL
@@ -85,7 +87,7 @@ def create_app(desk: Desk) -> FastAPI:
     profile.install(web)
     ui.add_head_html(HEAD, shared=True)
     install_api(app, desk)
-    _install_not_found()
+    _install_plain_pages(app)
     ui.run_with(
         app,
         title="Mulligan",
@@ -101,12 +103,18 @@ def create_app(desk: Desk) -> FastAPI:
     return app
 
 
-def _install_not_found() -> None:
-    """What is at no address of ours looks like Mulligan too, and leads back."""
+def _install_plain_pages(app: FastAPI) -> None:
+    """What is at no address of ours, or cannot be made now, looks like Mulligan too, and leads on."""
 
     @pages.exception_handler(404)
     async def no_such_page(_: Request, __: Exception) -> Response:
         return not_found()
+
+    async def no_page_now(request: Request, error: Exception) -> Response:
+        return broken(request, error)
+
+    for kind in (DBAPIError, PoolTimeout, ConnectionError, TimeoutError, Exception):
+        app.add_exception_handler(kind, no_page_now)
 
 
 def serve(host: str = "127.0.0.1", port: int = 8080) -> None:

@@ -164,6 +164,8 @@ class LiveBridge:
             _quietly(partial(subscription.view.connected, live=live))
         if live:
             self._reread_all()
+        else:
+            self._reread_soon(REREAD_SECONDS_WHEN_CUT_OFF)
 
     # --- telling the pages --------------------------------------------------------------------------------------------
 

@@ -72,7 +72,7 @@ async def visit(browser: Browser, stack: Stack, _doors: dict[str, Any]) -> Async
         prepare: str | None = None,
     ) -> Page:
         if who and who not in _doors:
-            _doors[who] = await _sign_in(browser, stack, who)
+            _doors[who] = await sign_in(browser, stack.url, who)
         context = await browser.new_context(
             base_url=stack.url, viewport={"width": width, "height": height}, color_scheme=scheme,
             storage_state=_doors[who] if who else None,
@@ -118,14 +118,15 @@ def _is_ours(url: str, stack: Stack) -> bool:
     return url.startswith((stack.url, "data:", "blob:"))
 
 
-async def _sign_in(browser: Browser, stack: Stack, who: str) -> Any:
-    context = await browser.new_context(base_url=stack.url)
+async def sign_in(browser: Browser, url: str, who: str) -> Any:
+    """What a browser keeps of somebody who is signed in."""
+    context = await browser.new_context(base_url=url)
     page = await context.new_page()
     await page.goto("/login")
     await page.get_by_label("Email").fill(who)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"{stack.url}/")
+    await page.wait_for_url(f"{url}/")
     state = await context.storage_state()
     await context.close()
     return json.loads(json.dumps(state))

@@ -16,7 +16,7 @@ import psutil
 
 from services.database.database import Database
 from services.people import people
-from services.settings import load_settings
+from services.settings import Settings, load_settings
 from services.vocabulary import Role
 from tests.support.ports import free_port
 from tests.support.valkey import ValkeyServer
@@ -38,6 +38,8 @@ class Stack:
     folder: Path
     valkey: ValkeyServer
     port: int = field(default_factory=free_port)
+    database: str | None = None
+    """The address of a PostgreSQL database; without one, it is SQLite in the folder."""
     aria2: Embedded | None = None
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _with_password: set[str] = field(default_factory=set)
@@ -59,7 +61,7 @@ class Stack:
             ("eve@example.org", "Elsewhere", "admin"),
         ):
             self.add_person(email, workspace, Role(role), PASSWORD)
-        self.launch("web", commands.mulligan("web", "--port", str(self.port)))
+        self.start_web()
         self.launch("worker", commands.worker())
         eventually_sync(self._is_ready, 150, interval=0.3, expect=f"web and worker are there; {self.log()}")
 
@@ -77,6 +79,16 @@ class Stack:
         process.terminate()
         process.wait(20)
 
+    def kill9(self, name: str) -> None:
+        """Ends a part as a power cut would."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait(20)
+
+    def start_web(self) -> None:
+        """Starts the web process; it answers a moment later."""
+        self.launch("web", commands.mulligan("web", "--port", str(self.port)))
+
     def process(self, name: str) -> psutil.Process:
         """A part, to be measured."""
         return psutil.Process(self._processes[name].pid)
@@ -84,7 +96,12 @@ class Stack:
     @property
     def database_url(self) -> str:
         """The database of every part."""
-        return load_settings(data_dir=self.folder / "data", secret_key=_SECRET).effective_database_url
+        return self._settings.effective_database_url
+
+    @property
+    def _settings(self) -> Settings:
+        more = {"database_url": self.database} if self.database else {}
+        return load_settings(data_dir=self.folder / "data", secret_key=_SECRET, initial_credits=50, **more)
 
     def mulligan(self, *words: str) -> str:
         """What a command prints."""
@@ -116,7 +133,7 @@ class Stack:
 
     def _with_records(self, work: Callable[[people.Records], Awaitable[T]]) -> T:
         async def run() -> T:
-            settings = load_settings(data_dir=self.folder / "data", secret_key=_SECRET, initial_credits=50)
+            settings = self._settings
             database = Database(settings.effective_database_url)
             try:
                 return await work(people.Records(settings, database))
@@ -174,6 +191,8 @@ class Stack:
             "PYTHONPATH": ROOT,
             "PYTHONUNBUFFERED": 1,
         }
+        if self.database:
+            own["MULLIGAN_DATABASE_URL"] = self.database
         if self.aria2:
             own |= self.aria2.environment
         return kept | {name: str(value) for name, value in own.items()}

@@ -99,4 +99,4 @@ async def test_a_session_that_was_ended_elsewhere_ends_what_a_page_may_do(visit:
     answer = await page.context.request.post("/api/auth/logout", headers={"Sec-Fetch-Site": "same-origin"})
     assert answer.status == 204, await answer.text()
     await page.get_by_role("button", name="Reload").click()
-    await expect(page.get_by_role("alert").filter(has_text="You have been signed out.")).to_be_visible()
+    await expect(page.get_by_role("alert").filter(has_text="You have been signed out")).to_be_visible()

@@ -52,17 +52,22 @@ class PostgresServer:
 
     def restart(self) -> None:
         """Breaks every connection and starts it again with its data."""
-        self._end()
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        """Breaks every connection; the data stays."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(20)
+
+    def start(self) -> None:
+        """Starts it again after `stop()`."""
         self._process = self._start()
 
     def close(self) -> None:
         """Ends it and removes its data."""
-        self._end()
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _end(self) -> None:
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
 
     def _start(self) -> subprocess.Popen[bytes]:
         data = self.folder / "data"

@@ -117,10 +117,10 @@ async def throw_out(desk: Desk, actor: Actor) -> None:
         await session.execute(mine)
 
 
-def links_of_notices(opened: OpenPage) -> list[object]:
-    """Where the notices on a page lead."""
+def ways_on(opened: OpenPage) -> list[object]:
+    """Where the links of a page lead, which are all that an ended one has."""
     inside = opened.frame.main.descendants()
-    return [each.props.get("href") for each in inside if each.tag == "a" and "link" in each.classes]
+    return [each.props.get("href") for each in inside if each.tag == "a"]
 
 
 def titles(grid: JobsPage) -> list[str]:
@@ -336,7 +336,7 @@ class TestEnding:
         grid = await house.grid(dana)
         await sessions.sign_out(house.web.desk, grid.visit.cookie)
         await grid.reload()
-        assert links_of_notices(grid) == ["/login"]
+        assert ways_on(grid) == ["/login?next=%2F"]
 
     async def test_a_page_that_has_ended_reads_nothing_and_does_nothing(
         self, house: House, dana: Actor
@@ -344,7 +344,7 @@ class TestEnding:
         job = await a_job(house.web.desk, dana)
         pages = [await house.grid(dana), await house.job(dana, job)]
         for opened in pages:
-            opened._end("It is over.", "Go on")
+            opened._end("It is over", "So it is.", ("Go on", "/"))
         statements: list[str] = []
         engine = house.web.desk.db.engine.sync_engine
         sa.event.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
@@ -368,7 +368,7 @@ class TestEnding:
         grid = await house.grid(dana)
         reading = [asyncio.ensure_future(read()) for read in (grid.load, grid.refresh)]
         await asyncio.sleep(0)
-        grid._end("It is over.", "Go on")
+        grid._end("It is over", "So it is.", ("Go on", "/"))
         await asyncio.gather(*reading)
         assert titles(grid) == []
 
@@ -412,7 +412,7 @@ class TestFirstReading:
         trouble.set()
         said = grid.parts._empty
         await eventually(lambda: said._title.text == "The jobs could not be read")
-        assert "try again" in said._text.text
+        assert "tries again" in said._text.text
         assert (said._link.text, said._link.props["href"]) == ("Reload", "/?q=word")
         assert not grid.parts.table._skeletons
         monkeypatch.setattr(job_list, "read_page", really)

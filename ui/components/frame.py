@@ -7,9 +7,11 @@ from nicegui import ui
 
 from ui.components import wording
 from ui.components.element import Tag
+from ui.components.empty import Empty
 from ui.components.toasts import Toasts
 
 RECONNECTING = "Reconnecting\N{HORIZONTAL ELLIPSIS}"
+OUT_OF_DATE = "Not up to date"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Frame:
 
     def __init__(self, view: FrameView, on_password: Callable[[], Awaitable[None]]) -> None:
         self._live = True
+        self._stale = False
         self._workers: int | None = None
         Tag("a", "Skip to content", "skip", href="#main")
         with Tag("header", classes="top"):
@@ -69,6 +72,21 @@ class Frame:
         """Whether changes arrive."""
         self._live = live
         self._show_live()
+
+    def stale(self, why: str | None) -> None:
+        """That the page could not be read anew, and why; None: it is up to date."""
+        self._stale = why is not None
+        self.toasts.stale(why)
+        self._show_live()
+
+    def end(self, title: str, words: str, way_on: tuple[str, str]) -> None:
+        """Takes everything away that stood on the page, and says why; `way_on` is a word and an address."""
+        self.main.clear()
+        self._pill.dress("hidden")
+        self._credits.dress("hidden")
+        self.toasts.stale(None)
+        with self.main, Tag("div", role="alert"):
+            Empty().say(title, words, icon="lock", link=way_on)
 
     def figures(self, *, workers: int | None = None, balance: int | None = None) -> None:
         """Workers online and credits left; None leaves what was said."""
@@ -156,9 +174,10 @@ class Frame:
                 Tag("button", "Sign out", "item", type="submit", data_icon="logout")
 
     def _show_live(self) -> None:
-        self._live_text.say("Live" if self._live else RECONNECTING)
+        self._live_text.say(OUT_OF_DATE if self._stale else "Live" if self._live else RECONNECTING)
         online = self._workers
         words = "" if online is None else wording.plural(online, "worker") if online else "no workers"
-        self._workers_text.say(f" · {words}" if words and self._live else "")
-        self._pill.dress("pill live" if self._live else "pill live lost")
+        right = self._live and not self._stale
+        self._workers_text.say(f" · {words}" if words and right else "")
+        self._pill.dress("pill live" if right else "pill live lost")
         self._pill.put(title=words or None)

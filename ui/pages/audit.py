@@ -1,6 +1,6 @@
 """`/audit`: who did what in a workspace."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -11,17 +11,17 @@ from starlette.responses import Response
 
 from services import audit
 from services.audit import Narrowed
-from services.errors import NotFound
 from services.jobs import jobs
 from services.models import AuditEntry
-from services.people.access import Actor
 from ui.components import audit_words, wording
 from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.components.moment import Moment
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
-from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+from ui.components.skeleton import Skeleton
+from ui.pages.open_page import OpenPage
+from ui.pages.plain import not_found
+from ui.pages.route import page_at
+from ui.visit import Visit, Web, enter
 
 _PAGE = 50
 _VALUE = "(e) => emit(e.target.value)"
@@ -30,14 +30,9 @@ _VALUE = "(e) => emit(e.target.value)"
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/audit", title="Audit log · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/audit", "Audit log")
     async def audit_page(request: Request) -> Response | None:
-        try:
-            visit = await enter(web, request)
-        except Unauthenticated:
-            return to_sign_in(request)
-        except NotFound:
-            return not_found("There is no such workspace here.")
+        visit = await enter(web, request)
         if not visit.actor.sees_all_jobs:
             return not_found("The audit log is read by admins, operators and viewers.")
         await AuditPage(visit, View.of(request.query_params)).begin()
@@ -86,6 +81,7 @@ class AuditPage(OpenPage):
         super().__init__(visit, "Audit log")
         self._view = view
         self._shown: list[UUID] | None = None
+        self._knows_people = False
         with self.frame.main:
             with Tag("div", classes="page-head"):
                 Tag("h1", "Audit log")
@@ -95,6 +91,7 @@ class AuditPage(OpenPage):
                 )
             Tag("p", "Every change that a person makes, newest first.", "muted lead")
             self._build_filters()
+            self.skeleton = Skeleton((36,) * 8)
             with Tag("section", classes="grid-card hidden", aria_label="Audit log") as self._card:
                 with Tag("table", classes="log-table"):
                     with Tag("thead"), Tag("tr"):
@@ -106,7 +103,7 @@ class AuditPage(OpenPage):
                     Tag("div", classes="grow")
                     self._older = Tag("a", "Older", "hidden")
             self._empty = Empty()
-        reload.on("click", self.refresh, args=[])
+        reload.on("click", self.reload, args=[])
 
     def _build_filters(self) -> None:
         with Tag("div", classes="log-filters", role="search"):
@@ -142,38 +139,30 @@ class AuditPage(OpenPage):
         self._view, self._shown = view, None
         ui.navigate.history.push(self.visit.link("/audit", **view.words))
         self._show_filters()
-        await self.refresh()
-
-    async def begin(self) -> None:
-        """Reads and draws."""
-        self.open()
-        await self.do(self._read_people)
-        await self.refresh()
-        await self.show_figures()
-
-    async def _read_people(self, actor: Actor) -> None:
-        people = await audit.lately_by(self.visit.desk, actor)
-        # Whom the address names may have done nothing of late.
-        with self._who:
-            for name in sorted({*people, *filter(None, [self._view.by])}):
-                Tag("option", name, value=name, selected=True if name == self._view.by else None)
+        await self.reload()
 
     async def refresh(self) -> None:
         """Reads again; draws where something is new."""
-
-        async def work(actor: Actor) -> None:
-            view = self._view
-            narrowed = Narrowed(view.by, view.action, view.job)
-            found, following = await audit.entries(
-                self.visit.desk, actor, view.cursor, _PAGE, narrowed=narrowed
-            )
-            if self.ended or view != self._view or [entry.id for entry in found] == self._shown:
-                return
-            about = {entry.job_id for entry in found if entry.job_id}
-            titles = {job.id: job.title for job in await jobs.read_jobs(self.visit.desk, actor, about)}
+        actor, view = await self.visit.renew(), self._view
+        if not self._knows_people:
+            self._show_people(await audit.lately_by(self.visit.desk, actor))
+        narrowed = Narrowed(view.by, view.action, view.job)
+        found, following = await audit.entries(self.visit.desk, actor, view.cursor, _PAGE, narrowed=narrowed)
+        if view != self._view or [entry.id for entry in found] == self._shown:
+            return
+        about = {entry.job_id for entry in found if entry.job_id}
+        titles = {job.id: job.title for job in await jobs.read_jobs(self.visit.desk, actor, about)}
+        if not self.ended:
             self._show(found, following, titles)
 
-        await self.do(work, trouble="The audit log could not be read.")
+    def _show_people(self, people: Collection[str]) -> None:
+        """Once: who did something of late, and whom the address names, who may have done nothing."""
+        if self._knows_people or self.ended:
+            return
+        self._knows_people = True
+        with self._who:
+            for name in sorted({*people, *filter(None, [self._view.by])}):
+                Tag("option", name, value=name, selected=True if name == self._view.by else None)
 
     def _show(self, found: list[AuditEntry], following: UUID | None, titles: Mapping[UUID, str]) -> None:
         self._shown = [entry.id for entry in found]

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from services.errors import JobReplaced, MulliganError, Unauthenticated
 from services.jobs import jobs
 from services.jobs.jobs import JobDetail
-from ui.pages.not_found import not_found
+from ui.pages.plain import not_found
 from ui.visit import Web, enter_for_job, to_sign_in
 
 

@@ -1,16 +1,12 @@
 """`/failures`: what went wrong, as groups of the same mistake, and what retries after each have come to."""
 
-import asyncio
 from dataclasses import replace
-from time import monotonic
 
-from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.batch import batch
 from services.batch.batch import Selection, Trial
-from services.errors import NotFound
 from services.failures import marks
 from services.failures.groups import FailureGroup, failure_groups
 from services.failures.lately import Retried
@@ -23,15 +19,13 @@ from ui.components.element import Tag
 from ui.components.empty import Empty
 from ui.components.failure_card import FailureCard, draw_previous
 from ui.components.mark_dialog import MarkDialog, MarkWish
+from ui.components.skeleton import Skeleton
 from ui.pages.hints import Hints
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
-from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+from ui.pages.open_page import OpenPage
+from ui.pages.route import page_at
+from ui.visit import Visit, Web, enter
 
-_SKELETON_AFTER_SECONDS = 0.4
 _PAGE = 25
-# Grouping reads every failed job: once in a while is enough, however fast they come.
-_EVERY_SECONDS = 2.0
 
 Key = tuple[str, str]
 """Kind and fingerprint."""
@@ -40,14 +34,9 @@ Key = tuple[str, str]
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/failures", title="Failures · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/failures", "Failures")
     async def failures_page(request: Request) -> Response | None:
-        try:
-            visit = await enter(web, request)
-        except Unauthenticated:
-            return to_sign_in(request)
-        except NotFound:
-            return not_found("There is no such workspace here.")
+        visit = await enter(web, request)
         await FailuresPage(visit, muted=request.query_params.get("muted") == "yes").begin()
         return None
 
@@ -55,13 +44,13 @@ def install(web: Web) -> None:
 class FailuresPage(OpenPage):
     """The groups, in the order of the last reading: figures change in place, new groups wait behind a button."""
 
+    every_seconds = 2.0  # grouping reads every failed job
+
     def __init__(self, visit: Visit, *, muted: bool = False) -> None:
         super().__init__(visit, "Failures")
         self._only_muted = muted
         self._groups: list[FailureGroup] = []
         self._cards: dict[Key, FailureCard] = {}
-        self._read_at = 0.0
-        self._waits = False
         with self.frame.main:
             with Tag("div", classes="page-head"):
                 Tag("h1", "Muted failures" if muted else "Failures")
@@ -82,10 +71,7 @@ class FailuresPage(OpenPage):
                 "muted lead",
             )  # fmt: skip
             self._hint_place = Tag("div")
-            self._wait = Tag("div", classes="hidden")
-            with self._wait:
-                for _ in range(4):
-                    Tag("div", classes="card failure skeleton-line", style="height:80px")
+            self.skeleton = Skeleton((96,) * 4)
             self._list = Tag("ul", classes="failures", aria_label="Failures")
             self._more = Tag("button", "Show more", "hidden", type="button")
             self._empty = Empty()
@@ -97,62 +83,44 @@ class FailuresPage(OpenPage):
         reload.on("click", self.reload, args=[])
         self._more.on("click", self._show_more, args=[])
 
-    async def begin(self) -> None:
-        """Reads and draws; with skeletons first, where reading takes a while."""
-        self.open()
-        reading = asyncio.gather(self.reload(), self.show_figures(), self._hints.read())
-        reading.add_done_callback(lambda _: self._offer_hint())
-        done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
-        if not done:
-            self._wait.dress("failures")
-
-    def _offer_hint(self) -> None:
-        if self._groups:
-            self._hints.offer(Hint.GROUPS, self._hint_place)
-
-    async def reload(self) -> None:
+    async def load(self) -> None:
         """Everything anew, in the order of now."""
+        groups = await self._read()
+        if not self.ended:
+            self._show(groups)
 
-        async def work(_: Actor) -> None:
-            groups = await self._read()
-            if self.ended:
-                return
-            self._groups = groups
-            self._cards.clear()
-            self._list.clear()
-            self._show_more()
-            self._newer.dress("hidden")
-            if not groups and self._only_muted:
-                self._empty.say(
-                    "Nothing is muted", "Failures that are muted stand here, out of the way.",
-                    icon="notifications_off", link=("All failures", self.visit.link("/failures")),
-                )  # fmt: skip
-            elif not groups:
-                self._empty.say(
-                    "Nothing has failed", "Failed jobs stand here, grouped by what went wrong.",
-                    icon="sentiment_satisfied", link=("All jobs", self.visit.link("/")),
-                )  # fmt: skip
-            else:
-                self._empty.hide()
-
-        await self.do(work, trouble="The failures could not be read.")
-        self._wait.dress("hidden")
+    def _show(self, groups: list[FailureGroup]) -> None:
+        """All of them, in the order of now."""
+        self._groups = groups
+        self._cards.clear()
+        self._list.clear()
+        self._show_more()
+        self._newer.dress("hidden")
+        if groups:
+            self._empty.hide()
+        elif self._only_muted:
+            self._empty.say(
+                "Nothing is muted", "Failures that are muted stand here, out of the way.",
+                icon="notifications_off", link=("All failures", self.visit.link("/failures")),
+            )  # fmt: skip
+        else:
+            self._empty.say(
+                "Nothing has failed", "Failed jobs stand here, grouped by what went wrong.",
+                icon="sentiment_satisfied", link=("All jobs", self.visit.link("/")),
+            )  # fmt: skip
 
     async def refresh(self) -> None:
-        """Figures anew, where they stand; not oftener than every few seconds."""
-        if self._waits:
+        """Figures anew, where they stand."""
+        groups = await self._read()
+        if self.ended:
             return
-        self._waits = True
-        try:
-            await asyncio.sleep(max(self._read_at + _EVERY_SECONDS - monotonic(), 0))
-        finally:
-            self._waits = False
-        if self.ended or self.client.is_deleted:
+        if not self._groups:
+            self._show(groups)
+            if groups:
+                await self._hints.read()
+                self._hints.offer(Hint.GROUPS, self._hint_place)
             return
-        now = {_key(group): group for group in await self._read()}
-        if not self._groups and now:
-            await self.reload()
-            return
+        now = {_key(group): group for group in groups}
         for group in self._groups[: len(self._cards)]:
             card = self._cards[_key(group)]
             card.show(now.get(_key(group)) or _over(group))
@@ -162,7 +130,6 @@ class FailuresPage(OpenPage):
 
     async def _read(self) -> list[FailureGroup]:
         desk, actor = self.visit.desk, self.actor
-        self._read_at = monotonic()
         groups = await self.read_shared("failures", load=lambda: failure_groups(desk, actor, muted=None))
         muted = sum(group.muted for group in groups)
         self._other.say("All failures" if self._only_muted else f"{wording.number(muted)} muted")

@@ -187,10 +187,11 @@ class GridParts:
             link=link,
         )
 
-    def show_unread(self, words: str, address: GridAddress) -> None:
-        """What went wrong, in place of rows that could not be read; `show_empty` ends it."""
+    def show_unread(self, address: GridAddress) -> None:
+        """In place of rows that could not be read; a sign of the page says why, and `show_empty` ends it."""
         self.table.fill([])
         self.table.element.dress("jobs hidden")
+        words = "Nothing was lost. This page tries again by itself."
         self._empty.say("The jobs could not be read", words, icon="cloud_off", link=("Reload", address.path))
 
     # --- parts --------------------------------------------------------------------------------------------------------

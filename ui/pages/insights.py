@@ -1,19 +1,15 @@
 """`/insights`: what became of all runs in a period: how they ended, how long they took, what retries brought."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from time import monotonic
 
 from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.errors import NotFound
 from services.insights.figures import Insights, insights
 from services.insights.periods import Period
-from services.people.access import Actor
 from ui.components import wording
 from ui.components.element import Tag
 from ui.components.empty import Empty
@@ -21,12 +17,11 @@ from ui.components.insight_chart import OUTCOMES, InsightChart
 from ui.components.insight_tables import FigureCards, draw_errors, draw_kinds
 from ui.components.moment import Moment
 from ui.components.section import Section
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
-from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+from ui.components.skeleton import Skeleton
+from ui.pages.open_page import OpenPage
+from ui.pages.route import page_at
+from ui.visit import Visit, Web, enter
 
-_EVERY_SECONDS = 5.0
-_SKELETON_AFTER_SECONDS = 0.4
 _ALL_KINDS = "All kinds"
 _NAMES = {
     Period.DAY: "24 hours", Period.WEEK: "7 days", Period.MONTH: "30 days", Period.QUARTER: "90 days",
@@ -36,14 +31,9 @@ _NAMES = {
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/insights", title="Insights · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/insights", "Insights")
     async def insights_page(request: Request) -> Response | None:
-        try:
-            visit = await enter(web, request)
-        except Unauthenticated:
-            return to_sign_in(request)
-        except NotFound:
-            return not_found("There is no such workspace here.")
+        visit = await enter(web, request)
         await InsightsPage(visit, View.of(request.query_params)).begin()
         return None
 
@@ -72,19 +62,16 @@ class View:
 class InsightsPage(OpenPage):
     """Cards, a chart and two tables, read anew while things happen, and drawn where they changed."""
 
+    every_seconds = 5.0
+
     def __init__(self, visit: Visit, view: View) -> None:
         super().__init__(visit, "Insights")
         self._view = view
-        self._read_at = 0.0
-        self._waits = False
         self._periods: dict[Period, Tag] = {}
         with self.frame.main:
             self._build_head()
             self._counting = Tag("p", classes="hidden", role="status", data_icon="hourglass_top")
-            self._wait = Tag("div", classes="hidden")
-            with self._wait:
-                for _ in range(2):
-                    Tag("div", classes="card skeleton-line", style="height:140px")
+            self.skeleton = Skeleton((110, 240))
             with Tag("div", classes="hidden") as self._body:
                 self._cards = FigureCards(self._find)
                 with Tag("section", classes="card", aria_label="What runs came to"):
@@ -125,8 +112,8 @@ class InsightsPage(OpenPage):
             reload = Tag(
                 "button", "Reload", "btn", type="button", data_icon="refresh", title="Read the figures again"
             )
-        reload.on("click", self.refresh_now, args=[])
-        with Tag("p", classes="muted lead"):
+        reload.on("click", self.reload, args=[])
+        with Tag("p", classes="hidden") as self._lead:
             Tag("span", "Runs that ended since ")
             self._since = Moment(None, "datetime")
             Tag("span", ". A job that was deleted is still counted.")
@@ -139,46 +126,20 @@ class InsightsPage(OpenPage):
                 with Tag("li"):
                     self._legend[outcome] = Tag("a", classes=f"key k-{outcome}")
 
-    async def begin(self) -> None:
-        """Reads and draws; with skeletons first, where reading takes a while."""
-        self.open()
-        reading = asyncio.gather(self.refresh_now(), self.show_figures())
-        done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
-        if not done:
-            self._wait.dress("")
-
     # --- reading ------------------------------------------------------------------------------------------------------
 
     async def refresh(self) -> None:
-        """The figures anew, not oftener than every few seconds."""
-        if self._waits:
-            return
-        self._waits = True
-        try:
-            await asyncio.sleep(max(self._read_at + _EVERY_SECONDS - monotonic(), 0))
-        finally:
-            self._waits = False
-        if not self.ended and not self.client.is_deleted:
-            await self.refresh_now()
-
-    async def refresh_now(self) -> None:
         """The figures anew."""
-        view = self._view
-
-        async def work(actor: Actor) -> None:
-            self._read_at = monotonic()
-            desk = self.visit.desk
-            seen = await self.read_shared(
-                "insights", view, load=lambda: insights(desk, actor, view.period, view.kind)
-            )
-            if not self.ended and view == self._view:
-                self._show(seen)
-
-        await self.do(work, trouble="The figures could not be read.")
-        self._wait.dress("hidden")
+        desk, actor, view = self.visit.desk, self.actor, self._view
+        seen = await self.read_shared(
+            "insights", view, load=lambda: insights(desk, actor, view.period, view.kind)
+        )
+        if not self.ended and view == self._view:
+            self._show(seen)
 
     def _show(self, seen: Insights) -> None:
         self._since.point(seen.since)
+        self._lead.dress("muted lead")
         self._span = timedelta(seconds=seen.span_seconds)
         self._counting.say(
             "" if seen.complete else "A long history is still being counted: the figures will grow."
@@ -223,7 +184,7 @@ class InsightsPage(OpenPage):
         self._view = view
         self._mark_period()
         ui.navigate.history.replace(self.visit.link("/insights", **view.words))
-        await self.refresh_now()
+        await self.reload()
 
     def _mark_period(self) -> None:
         for period, button in self._periods.items():

@@ -39,9 +39,10 @@ from ui.components.tree import tree
 from ui.components.trouble import draw_dismissal, draw_trouble
 from ui.pages.hints import Hints
 from ui.pages.job_deeds import JobDeeds
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
+from ui.pages.open_page import OpenPage
+from ui.pages.plain import not_found
 from ui.pages.retrying import Retrying
+from ui.pages.route import page_at
 from ui.theme import STATUS_LOOKS
 from ui.visit import Unauthenticated, Visit, Web, enter_for_job, to_sign_in
 
@@ -52,7 +53,7 @@ _PROCESS = "video.process"
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/jobs/{job_id}", response_timeout=BUILD_SECONDS)
+    @page_at("/jobs/{job_id}")
     async def job_page(request: Request, job_id: str) -> Response | None:
         try:
             identity = UUID(job_id)
@@ -300,7 +301,8 @@ class JobPage(OpenPage):
                 self._log.add(lines)
 
     def _gone(self) -> None:
-        self._end("This job was deleted, or is not yours to see any more.", "All jobs")
+        words = "Somebody deleted it, or it is not yours to see any more."
+        self._end("This job is not here any more", words, ("All jobs", self.visit.link("/")))
 
     # --- what people do -----------------------------------------------------------------------------------------------
 
@@ -315,7 +317,7 @@ class JobPage(OpenPage):
             await dismissal.restore(self.visit.desk, actor, self._id)
 
         if await self.do(work, trouble="It stays dismissed."):
-            await self.refresh()
+            await self.reread()
 
     async def _delete(self) -> None:
         async def work(actor: Actor) -> None:

@@ -91,7 +91,7 @@ class JobDeeds:
 
         if await self._page.do(work, trouble="The failure was not dismissed."):
             self._page.frame.toasts.success("The failure was dismissed.")
-            await self._page.refresh()
+            await self._page.reread()
 
     async def _ask_delete(self, view: JobView) -> None:
         text = f"“{view.title}” is removed with its files and its input. Its credits stay in the ledger."

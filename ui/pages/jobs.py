@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.desk import Desk
-from services.errors import Invalid, MulliganError, NotFound
+from services.errors import Invalid
 from services.feed import Change
 from services.jobs import deletion, job_list, jobs
 from services.jobs.job_list import Counts, JobQuery, Rows
@@ -30,31 +30,25 @@ from ui.pages.grid_address import PAGE_SIZE, GridAddress
 from ui.pages.grid_parts import PLAIN_CLICK, GridParts
 from ui.pages.hints import Hints
 from ui.pages.job_deeds import JobDeeds
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
+from ui.pages.open_page import OpenPage
 from ui.pages.retrying import Retrying
+from ui.pages.route import page_at
 from ui.pages.saved_views import SavedViews
 from ui.theme import STATUS_LOOKS
-from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+from ui.visit import Visit, Web, enter
 
 logger = logging.getLogger(__name__)
 
 _SKELETON_AFTER_SECONDS = 0.4
 _ANNOUNCED = 3
-_UNREAD = "Something went wrong on our side. Nothing was lost; try again."
 
 
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/", title="Jobs · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/", "Jobs")
     async def jobs_page(request: Request) -> Response | None:
-        try:
-            visit = await enter(web, request)
-        except Unauthenticated:
-            return to_sign_in(request)
-        except NotFound:
-            return not_found("There is no such workspace here.")
+        visit = await enter(web, request)
         workspace = visit.actor.workspace_slug if len(visit.seats) > 1 else None
         page = JobsPage(visit, GridAddress.of(request.query_params, workspace))
         await page.begin()
@@ -120,14 +114,8 @@ class JobsPage(OpenPage):
 
     async def _read_first(self) -> None:
         """Never raises: where reading takes a while, nobody waits for it any more."""
-        try:
-            await self.load()
-        except Exception as error:
-            logger.exception("the jobs could not be read")
-            if not self.ended:
-                self.parts.show_unread(
-                    error.message if isinstance(error, MulliganError) else _UNREAD, self.address
-                )
+        if not await self.look(self.load) and not self.ended:
+            self.parts.show_unread(self.address)
 
     async def _read_views(self) -> None:
         """Never raises: the grid works without."""
@@ -194,20 +182,12 @@ class JobsPage(OpenPage):
         newer = [job for job in page.items if job.id not in shown] if address.at_start else []
         self.parts.show_newer(len(newer), more=len(newer) == PAGE_SIZE)
 
-    async def reread(self) -> None:
+    async def read_all(self) -> None:
         """The rows that are shown, too: some may be on no page any more."""
         known = list(self._rows())
         if known and not self.ended:
             await self._reread_rows(known)
         await self.refresh()
-
-    async def reload(self) -> None:
-        """As a person asks for it: as who they are now, and with nothing held back."""
-
-        async def work(_: Actor) -> None:
-            await self.load()
-
-        await self.do(work)
 
     async def show_newer(self) -> None:
         """Lets in what waited at the top."""

@@ -8,7 +8,7 @@ from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.errors import Invalid, MulliganError, NotFound
+from services.errors import Invalid, MulliganError
 from services.jobs import submission
 from services.jobs.suggestions import suggest
 from services.kinds import JobKind
@@ -20,9 +20,9 @@ from ui.components.args_form import ArgsForm, WrongInput, by_field
 from ui.components.args_schema import ArgField, Shape, arg_fields, filled_in
 from ui.components.element import Tag
 from ui.components.empty import Empty
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
-from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+from ui.pages.open_page import OpenPage
+from ui.pages.route import page_at
+from ui.visit import Visit, Web, enter
 
 _HIDDEN_KINDS = "system."
 _DEMO_KINDS = "demo."
@@ -35,19 +35,11 @@ if (form.getBoundingClientRect().top > innerHeight * 0.6) form.scrollIntoView({b
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/new", title="New job · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/new", "New job")
     async def new_job_page(request: Request) -> Response | None:
-        try:
-            visit = await enter(web, request)
-        except Unauthenticated:
-            return to_sign_in(request)
-        except NotFound:
-            return not_found("There is no such workspace here.")
+        visit = await enter(web, request)
         asked = request.query_params
-        page = NewJobPage(visit, asked.get("kind"), asked.get("artifact"))
-        page.open()
-        await page.show_figures()
-        await page.say_what_is_missing()
+        await NewJobPage(visit, asked.get("kind"), asked.get("artifact")).begin()
         return None
 
 
@@ -85,12 +77,14 @@ class NewJobPage(OpenPage):
                 text = "Each kind says what it takes: a file, an address, or a few words."
                 Empty().say("Choose what is to be done", text, icon="touch_app")
 
-    async def say_what_is_missing(self) -> None:
+    async def refresh(self) -> None:
         """Says of each kind that no worker takes now, why: its jobs would wait."""
+        if not self._missing:
+            return
         online = await workers.online(self.visit.desk)
         for kind in self._kinds:
-            if (line := self._missing.get(kind.name)) and (why := why_nobody(online, kind.queue)):
-                line.say(f"{why}: a job would wait.")
+            why = why_nobody(online, kind.queue)
+            self._missing[kind.name].say(f"{why}: a job would wait." if why else "")
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

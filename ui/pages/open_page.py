@@ -12,15 +12,16 @@ from nicegui import Client, background_tasks, ui
 from nicegui.events import KeyEventArguments
 
 from services import credits as ledger
+from services.database.database import is_outage
 from services.errors import MulliganError, NotFound, Unauthenticated
 from services.feed import Change
 from services.models import Job
 from services.operations import workers
 from services.people import people
 from services.people.access import Actor
-from ui.components.element import Tag
 from ui.components.frame import Frame, FrameView, Place
 from ui.components.shortcuts import DIALOGS, JOB, JOBS, KeyGroup, ShortcutsDialog
+from ui.components.skeleton import Skeleton
 from ui.live import scope_of
 from ui.pages.browser_news import BrowserNews
 from ui.pages.password import PasswordDialog
@@ -47,12 +48,15 @@ _GO_SECONDS = 1.5
 """After `g`, how long the letter of a page may take."""
 STIRRED_SECONDS = 0.7
 SHARED_SECONDS = 0.5
-BUILD_SECONDS = 30.0
-"""How long a page may take to be made. NiceGUI's own three are too few for a busy machine, and end in a 500."""
+_SKELETON_AFTER_SECONDS = 0.4
+_UNREAD = "This page could not be read."
 
 
 class OpenPage:
     """The base of the pages. A subclass draws in `frame.main`, and says what it shows."""
+
+    every_seconds = 0.0
+    """However fast changes come, what is costly to read is read once in so long."""
 
     def __init__(self, visit: Visit, place: str) -> None:
         self.visit = visit
@@ -62,6 +66,10 @@ class OpenPage:
         self._stirred_at = 0.0
         self._ticks = 0
         self._ended = False
+        self._has_read = self._unread = False
+        self._read_at = 0.0
+        self.skeleton: Skeleton | None = None
+        """What stands where the page has not read anything yet; drawn by the page."""
         self.frame = Frame(_frame_view(visit, place), self.ask_password)
         self._password: PasswordDialog | None = None
         self._shortcuts: ShortcutsDialog | None = None
@@ -71,6 +79,14 @@ class OpenPage:
         self.frame.connected(live=visit.web.live.live)
 
     # --- life ---------------------------------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Reads and draws; with a skeleton first, where reading takes a while."""
+        self.open()
+        reading = asyncio.gather(self.reread(), self.show_figures())
+        await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
+        if self.skeleton and not self._has_read:
+            self.skeleton.show()
 
     def open(self) -> None:
         """Takes its place on the bridge, for as long as the browser has the page."""
@@ -102,7 +118,7 @@ class OpenPage:
 
     async def _on_connect(self) -> None:
         # First who the person is now: the connection may have been away for longer than the membership lasted.
-        if await self.do(self._look_again, trouble="This page could not be read anew."):
+        if await self._is_let_in():
             await asyncio.gather(self.reread(), self.show_figures())
 
     async def _tick(self) -> None:
@@ -110,11 +126,10 @@ class OpenPage:
             return
         self._ticks += 1
         if self._ticks % _RENEW_EVERY == 0:
-            await self.do(self._look_again)
+            await self._is_let_in()
+        if self._unread:
+            await self.reread()
         await self.show_figures()
-
-    async def _look_again(self, actor: Actor) -> None:
-        """Only to learn whether the person is still let in; the guard says so if not."""
 
     # --- what people do -----------------------------------------------------------------------------------------------
 
@@ -124,39 +139,81 @@ class OpenPage:
             return False
         try:
             await action(await self.visit.renew())
-        except Unauthenticated:
-            self._end("You have been signed out.", "Sign in again", to="/login")
-        except NotFound as error:
-            self._not_there(error, trouble)
-        except MulliganError as error:
-            self.frame.toasts.error(trouble or error.message, error.message if trouble else None)
-        except Exception:
-            logger.exception("a page's action failed")
-            self.frame.toasts.error(
-                trouble or "That did not work.",
-                "Something went wrong on our side. Nothing was lost; try again.",
-            )
-        else:
-            return True
-        return False
+        except Exception as error:  # noqa: BLE001 - logged where it is no refusal
+            if not self._ends_with(error):
+                words = self._words(error, "Try again in a moment.")
+                self.frame.toasts.error(trouble or words, words if trouble else None)
+            return False
+        return True
 
-    def _not_there(self, error: NotFound, trouble: str | None) -> None:
-        if error.data.get("what") == "workspace":
-            self._end("You are no member of this workspace any more.", "Go on")
-        else:
-            self.frame.toasts.error(trouble or error.message, error.message if trouble else None)
+    async def look(self, reading: Callable[[], Awaitable[object]]) -> bool:
+        """Runs what the page reads by itself; True where it could be read.
 
-    def _end(self, words: str, way_on: str, *, to: str = "/") -> None:
-        """The page may do nothing any more: says why, and where to go."""
+        Where it could not, a sign says so until it works again, which is tried every few seconds.
+        """
+        if self.ended:
+            return False
+        try:
+            await reading()
+        except Exception as error:  # noqa: BLE001 - logged where it is no refusal
+            self._is_unread(error)
+            return False
+        self._is_read()
+        return True
+
+    async def _is_let_in(self) -> bool:
+        """Looks again who the person is; False where that cannot be learnt, or ends the page."""
+        if self.ended:
+            return False
+        try:
+            await self.visit.renew()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._is_unread(error)
+            return False
+        return True
+
+    def _is_unread(self, error: Exception) -> None:
+        if not self._ends_with(error):
+            self._unread = True
+            self.frame.stale(self._words(error, "This page tries again by itself."))
+
+    def _is_read(self) -> None:
+        self._has_read, self._unread = True, False
+        self._read_at = time.monotonic()
+        self.frame.stale(None)
+        if self.skeleton:
+            self.skeleton.hide()
+
+    def _ends_with(self, error: Exception) -> bool:
+        """Whether the person is not let in any more, which ends the page."""
+        if isinstance(error, Unauthenticated):
+            words = "Your session was ended, here, in another browser or by an admin. Nothing was lost."
+            back = f"/login?next={quote(self.visit.address, safe='')}"
+            self._end("You have been signed out", words, ("Sign in again", back))
+        elif isinstance(error, NotFound) and error.data.get("what") == "workspace":
+            words = "Somebody took you out of it while this page was open."
+            self._end("You are no member of this workspace any more", words, ("Go on", "/"))
+        else:
+            return False
+        return True
+
+    def _words(self, error: Exception, then: str) -> str:
+        """What happened and, where it is our fault, what `then`. A refusal says for itself what to do."""
+        if isinstance(error, MulliganError):
+            return error.message
+        if is_outage(error):
+            logger.warning("the database does not answer: %r", error)
+            return f"The database does not answer. Nothing was lost. {then}"
+        logger.error("a page failed", exc_info=error)
+        return f"Something went wrong on our side; Mulligan's log says more. Nothing was lost. {then}"
+
+    def _end(self, title: str, words: str, way_on: tuple[str, str]) -> None:
+        """The page may show and do nothing any more: says why, and where to go."""
         if self._ended:
             return
         self._ended = True
         self.visit.web.live.unsubscribe(self)
-        with self.frame.main:
-            with Tag("div", classes="notice", role="alert") as notice:
-                Tag("span", words)
-                Tag("a", way_on, "link", href=to)
-            notice.move(target_index=0)
+        self.frame.end(title, words, way_on)
 
     async def ask_password(self) -> None:
         """Opens the dialog that sets one's own password."""
@@ -259,10 +316,10 @@ class OpenPage:
         _ = background_tasks.create(self._settle(), name="page settles", context=self.frame.main)
 
     async def _settle(self) -> None:
-        await asyncio.sleep(STIRRED_SECONDS)
+        await asyncio.sleep(max(STIRRED_SECONDS, self._read_at + self.every_seconds - time.monotonic()))
         self._stirred = False
         if not self.ended and not self.client.is_deleted:
-            await asyncio.gather(self.refresh(), self.show_figures())
+            await asyncio.gather(self.look(self.refresh), self.show_figures())
 
     def connected(self, *, live: bool) -> None:
         """Says so at the top."""
@@ -274,11 +331,28 @@ class OpenPage:
         return f"/api/uploads?w={quote(self.actor.workspace_slug)}"
 
     async def reread(self) -> None:
-        """Everything anew."""
+        """Everything anew: something may have been missed. Never raises."""
+        await self.look(self.read_all)
+
+    async def reload(self) -> None:
+        """Everything anew, because somebody asked for it."""
+
+        async def work(_: Actor) -> None:
+            await self.load()
+
+        if await self.do(work, trouble=_UNREAD):
+            self._is_read()
+
+    async def load(self) -> None:
+        """Reads everything as it is now; what was held back comes in."""
+        await self.read_all()
+
+    async def read_all(self) -> None:
+        """Reads everything that the page shows, where it stands."""
         await self.refresh()
 
     async def refresh(self) -> None:
-        """What may differ after a change somewhere in the workspace."""
+        """Reads what may differ after a change somewhere in the workspace."""
 
     async def read_shared(self, *what: Hashable, load: Callable[[], Awaitable[T]]) -> T:
         """What pages of the same scope read by one query: never from before the last change this page was told of."""

@@ -1,12 +1,9 @@
 """`/profile`: one's own name, colours, password, and where one is signed in."""
 
-import asyncio
-
 from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.errors import NotFound
 from services.people import hints, people, sessions
 from services.people.access import Actor
 from services.people.sessions import OpenSession
@@ -14,10 +11,11 @@ from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag
 from ui.components.people_lists import ROLE_WORDS, draw_sessions
 from ui.components.section import Section
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
+from ui.components.skeleton import Skeleton
+from ui.pages.open_page import OpenPage
+from ui.pages.route import page_at
 from ui.pages.settings.section import Work, card
-from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+from ui.visit import Visit, Web, enter
 
 _EVERY_SECONDS = 15.0
 _SCHEMES = (
@@ -30,14 +28,9 @@ _SCHEMES = (
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/profile", title="Profile · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/profile", "Profile")
     async def profile_page(request: Request) -> Response | None:
-        try:
-            visit = await enter(web, request)
-        except Unauthenticated:
-            return to_sign_in(request)
-        except NotFound:
-            return not_found("There is no such workspace here.")
+        visit = await enter(web, request)
         await ProfilePage(visit, request.cookies.get("mulligan_theme", "auto")).begin()
         return None
 
@@ -69,6 +62,7 @@ class ProfilePage(OpenPage):
                 with card("Password", "You can also come in by a sign-in link, which an admin makes."):
                     change = Tag("button", "Change password", "btn", type="button", data_icon="key")
                 with card("Where you are signed in"):
+                    self.skeleton = Skeleton((64,))
                     self._sessions = Section(classes="set-plain")
                     self._others = Tag(
                         "button", "Sign out the others", "hidden", type="button", data_icon="logout"
@@ -101,21 +95,19 @@ class ProfilePage(OpenPage):
                     radio.on("change", js_handler="(e) => mulliganScheme(e.target.value)")
                     Tag("span", words)
 
-    async def begin(self) -> None:
-        """Reads and draws."""
-        self.open()
-        ui.timer(_EVERY_SECONDS, self.refresh, immediate=False)
-        await asyncio.gather(self.refresh(), self.show_figures())
+    def open(self) -> None:
+        """Reads every few seconds: no change of a job tells of another browser."""
+        super().open()
+        ui.timer(_EVERY_SECONDS, self.reread, immediate=False)
 
     async def refresh(self) -> None:
         """Reads where the person is signed in; draws what has changed."""
-
-        async def work(actor: Actor) -> None:
-            found = await sessions.list_sessions(self.visit.desk, actor, self.visit.cookie)
-            self._sessions.show(tuple(found), lambda: draw_sessions(found, self._end_session))
-            self._others.dress("btn set-others" if len(found) > 1 else "hidden")
-
-        await self.do(work, trouble="This page could not be read.")
+        actor = await self.visit.renew()
+        found = await sessions.list_sessions(self.visit.desk, actor, self.visit.cookie)
+        if self.ended:
+            return
+        self._sessions.show(tuple(found), lambda: draw_sessions(found, self._end_session))
+        self._others.dress("btn set-others" if len(found) > 1 else "hidden")
 
     async def _rename(self) -> None:
         async def work(actor: Actor) -> None:
@@ -148,4 +140,4 @@ class ProfilePage(OpenPage):
     async def _change(self, work: Work, done: str) -> None:
         if await self.do(work):
             self.frame.toasts.success(done)
-            await self.refresh()
+            await self.reread()

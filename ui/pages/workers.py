@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.desk import Desk
-from services.errors import NotFound
 from services.models import Switch, Worker
 from services.operations import queues as operations
 from services.operations import stuck, switches, workers
@@ -24,9 +23,11 @@ from ui.components.empty import Empty
 from ui.components.operations import draw_queues, draw_stuck, draw_workers
 from ui.components.retry_switch import RetrySwitch
 from ui.components.section import Section
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
-from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+from ui.components.skeleton import Skeleton
+from ui.pages.open_page import OpenPage
+from ui.pages.plain import not_found
+from ui.pages.route import page_at
+from ui.visit import Visit, Web, enter
 
 _EVERY_SECONDS = 3.0
 _STUCK_SHOWN = 25
@@ -35,14 +36,9 @@ _STUCK_SHOWN = 25
 def install(web: Web) -> None:
     """Adds the page to this process."""
 
-    @ui.page("/workers", title="Workers · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/workers", "Workers")
     async def workers_page(request: Request) -> Response | None:
-        try:
-            visit = await enter(web, request)
-        except Unauthenticated:
-            return to_sign_in(request)
-        except NotFound:
-            return not_found("There is no such workspace here.")
+        visit = await enter(web, request)
         if not visit.actor.sees_all_jobs:
             return not_found("Workers and queues are looked after by admins and operators.")
         await WorkersPage(visit).begin()
@@ -85,49 +81,49 @@ class WorkersPage(OpenPage):
                     "button", "Reload", "btn", type="button", data_icon="refresh", title="Look again"
                 )
             Tag("p", "Who does the work, what waits for it, and what has waited for too long.", "muted lead")
-            with Tag("section", classes="card ops-card", aria_label="Retries"):
-                Tag("h2", "Retries")
-                self._switch = RetrySwitch(visit.desk.kinds, self._switch_off, self._switch_on)
-            self._stuck_head = Tag("div", classes="hidden")
-            with self._stuck_head:
-                self._stuck_title = Tag("h2")
-                Tag("div", classes="grow")
-                self._ring_all = Tag(
-                    "button", "Ring for all", "btn small", type="button", data_icon="notifications_active"
-                )
-                self._fail_all = Tag("button", "Fail all", "btn small danger", type="button")
-            self._stuck = Section(classes="grid-card")
-            Tag("h2", "Online", "ops-title")
-            self._workers = Section(classes="grid-card")
-            self._empty = Empty()
-            Tag("h2", "Queues", "ops-title")
-            self._queues = Section(classes="grid-card")
-            self.confirm = ConfirmDialog()
+            self.skeleton = Skeleton((96, 120, 200))
+            with Tag("div", classes="hidden") as self._body:
+                self._build()
+        reload.on("click", self.reload, args=[])
+
+    def _build(self) -> None:
+        with Tag("section", classes="card ops-card", aria_label="Retries"):
+            Tag("h2", "Retries")
+            self._switch = RetrySwitch(self.visit.desk.kinds, self._switch_off, self._switch_on)
+        self._stuck_head = Tag("div", classes="hidden")
+        with self._stuck_head:
+            self._stuck_title = Tag("h2")
+            Tag("div", classes="grow")
+            self._ring_all = Tag(
+                "button", "Ring for all", "btn small", type="button", data_icon="notifications_active"
+            )
+            self._fail_all = Tag("button", "Fail all", "btn small danger", type="button")
+        self._stuck = Section(classes="grid-card")
+        Tag("h2", "Online", "ops-title")
+        self._workers = Section(classes="grid-card")
+        self._empty = Empty()
+        Tag("h2", "Queues", "ops-title")
+        self._queues = Section(classes="grid-card")
+        self.confirm = ConfirmDialog()
         self._ring_all.on("click", lambda: self._ring(None), args=[])
         self._fail_all.on("click", lambda: self._ask_fail(None), args=[])
-        reload.on("click", self.refresh, args=[])
 
-    async def begin(self) -> None:
-        """Reads and draws."""
-        self.open()
-        ui.timer(_EVERY_SECONDS, self.refresh, immediate=False)
-        await asyncio.gather(self.refresh(), self.show_figures())
+    def open(self) -> None:
+        """Reads every few seconds: much of this is told by no change of a job."""
+        super().open()
+        ui.timer(_EVERY_SECONDS, self.reread, immediate=False)
 
     async def refresh(self) -> None:
         """Reads again; draws what has changed."""
-        if self.ended:
-            return
-
-        async def work(actor: Actor) -> None:
-            house = await self.read_shared("operations", load=lambda: _read(self.visit.desk, actor))
-            if not self.ended:
-                self._show(house)
-
-        await self.do(work, trouble="The workers could not be read.")
+        actor = await self.visit.renew()
+        house = await self.read_shared("operations", load=lambda: _read(self.visit.desk, actor))
+        if not self.ended:
+            self._show(house)
 
     # --- showing ------------------------------------------------------------------------------------------------------
 
     def _show(self, house: _House) -> None:
+        self._body.dress("")
         may = self.actor.operates
         self._switch.show(house.off, may=may)
         self._count = house.stuck_in_all
@@ -208,4 +204,4 @@ class WorkersPage(OpenPage):
 
     async def _look_anew(self) -> None:
         self.visit.web.live.shared.forget()
-        await self.refresh()
+        await self.reread()

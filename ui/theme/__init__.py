@@ -21,7 +21,7 @@ STYLESHEET = token_css() + (_FOLDER / "mulligan.css").read_text(encoding="utf-8"
 STYLESHEET_URL = f"/assets/mulligan-{sha256(STYLESHEET.encode()).hexdigest()[:12]}.css"
 """Changes with its content, so that it can be cached for ever."""
 
-_SCRIPT = (_FOLDER / "head.js").read_text(encoding="utf-8")
+_SCRIPT = "".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("head.js", "connection.js"))
 
 HEAD = (
     f'<link rel="stylesheet" href="{escape(STYLESHEET_URL)}">'

@@ -1,45 +1,38 @@
 """`/settings` and `/settings/{section}`."""
 
-import asyncio
 from uuid import UUID
 
 from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.errors import NotFound
-from services.people.access import Actor
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag
-from ui.pages.not_found import not_found
-from ui.pages.open_page import BUILD_SECONDS, OpenPage
+from ui.components.skeleton import Skeleton
+from ui.pages.open_page import OpenPage
+from ui.pages.plain import not_found
+from ui.pages.route import page_at
 from ui.pages.settings.section import SettingsSection, Work
 from ui.pages.settings.sections import sections_of
-from ui.visit import Unauthenticated, Visit, Web, enter, to_sign_in
+from ui.visit import Visit, Web, enter
 
 _EVERY_SECONDS = 10.0
-_SKELETON_AFTER_SECONDS = 0.4
 
 
 def install(web: Web) -> None:
     """Adds the pages to this process."""
 
-    @ui.page("/settings", title="Settings · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/settings", "Settings")
     async def settings_page(request: Request) -> Response | None:
         return await _open(web, request, None)
 
-    @ui.page("/settings/{section}", title="Settings · Mulligan", response_timeout=BUILD_SECONDS)
+    @page_at("/settings/{section}", "Settings")
     async def section_page(request: Request, section: str) -> Response | None:
         return await _open(web, request, section)
 
 
 async def _open(web: Web, request: Request, slug: str | None) -> Response | None:
-    try:
-        visit = await enter(web, request)
-    except Unauthenticated:
-        return to_sign_in(request)
-    except NotFound:
-        return not_found("There is no such workspace here.")
+    visit = await enter(web, request)
     section = next((one for one in sections_of(visit.actor) if slug in {None, one.slug}), None)
     if section is None:
         return not_found("There is no such page in the settings, or none for your role.")
@@ -68,34 +61,24 @@ class SettingsPage(OpenPage):
                         data_icon=one.icon, aria_current="page" if here else None,
                     )  # fmt: skip
             Tag("p", section.lead, "muted lead")
-            self._wait = Tag("div", classes="hidden")
-            with self._wait:
-                for width in ("60%", "90%", "75%"):
-                    Tag("div", classes="skeleton-line", style=f"width:{width}")
             with Tag("div", classes="settings"):
                 self._view = section.build(self)
+                self.skeleton = Skeleton((120,))
             self.confirm = ConfirmDialog()
 
-    async def begin(self) -> None:
-        """Reads and draws; with a skeleton first, where reading takes a while."""
-        self.open()
-        ui.timer(_EVERY_SECONDS, self.refresh, immediate=False)
-        reading = asyncio.gather(self.refresh(), self.show_figures())
-        done, _ = await asyncio.wait({reading}, timeout=_SKELETON_AFTER_SECONDS)
-        if not done:
-            self._wait.dress("set-wait")
-            reading.add_done_callback(lambda _: self._wait.dress("hidden"))
+    def open(self) -> None:
+        """Reads every few seconds: most of what is set is told by no change of a job."""
+        super().open()
+        ui.timer(_EVERY_SECONDS, self.reread, immediate=False)
 
     async def refresh(self) -> None:
         """Reads again; draws what has changed."""
-
-        async def work(actor: Actor) -> None:
-            if not self._section.may(actor):
-                self._end("Your role does not show you this any more.", "Go on", to="/settings")
-                return
+        actor = await self.visit.renew()
+        if not self._section.may(actor):
+            words = "Your role does not show you this any more: somebody changed it."
+            self._end("This is not yours to see any more", words, ("Go on", self.visit.link("/settings")))
+        elif not self.ended:
             await self._view.refresh(actor)
-
-        await self.do(work, trouble="This page could not be read.")
 
     async def change(self, work: Work, done: str, trouble: str | None = None) -> bool:
         """Does what somebody asked for, says that it is done, and shows what there is then. True: it was done."""
@@ -103,7 +86,7 @@ class SettingsPage(OpenPage):
             return False
         self.frame.toasts.success(done)
         self.visit.web.live.shared.forget()
-        await self.refresh()
+        await self.reread()
         return True
 
     def ask(self, question: Question, work: Work, done: str) -> None:
