@@ -26,6 +26,7 @@ _HINT = "Search: words, or status:failed kind:video.process error:ffmpeg owner:m
 PLAIN_CLICK = (
     "(e) => { if (e.ctrlKey || e.metaKey || e.shiftKey || e.button) return; e.preventDefault(); emit(); }"
 )
+_DISPLAY = "() => emit(document.documentElement.dataset.grid || '')"
 _SPANS: dict[Tab, str] = {Span.ACTIVE: "Scheduled, queued and running", Span.HISTORY: "What is over"}
 _NOTHING: dict[Tab, str] = {Span.ACTIVE: "Nothing waits or runs", Span.HISTORY: "Nothing is over yet"}
 
@@ -48,8 +49,8 @@ class Page(Protocol):
     async def keep_display(self) -> None:
         """Somebody has chosen columns or density."""
 
-    async def ask_views(self) -> None:
-        """Somebody wants to save this view, or to change one."""
+    def ask_views(self, display: str) -> None:
+        """Somebody wants to save this view, or to change one; how the browser draws it, in its words."""
 
     async def retry_failing(self) -> None:
         """Everything that failed in this view is to be retried."""
@@ -275,7 +276,7 @@ class GridParts:
                 js_handler="(e) => emit(e.target.value)",
             )
             views = Tag("button", "Views", "btn icon-small", type="button", data_icon="bookmark_border")
-            views.on("click", self._page.ask_views, args=[])
+            views.on("click", lambda e: self._page.ask_views(str(e.args)), js_handler=_DISPLAY)
             GridDisplay(self._page.keep_display)
 
     def _sort(self, sort: Sort) -> Awaitable[None]:

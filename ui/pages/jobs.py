@@ -210,9 +210,9 @@ class JobsPage(OpenPage):
         """Asks about a retry of everything that failed in this view."""
         await self.bulk.ask_failing()
 
-    async def ask_views(self) -> None:
+    def ask_views(self, display: str) -> None:
         """Opens the dialog of saved views."""
-        await self.views.ask()
+        self.views.ask(display)
 
     async def keep_display(self) -> None:
         """What somebody chooses is the browser's own from then on, whatever the address of a view had said."""

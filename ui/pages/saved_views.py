@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from uuid import UUID
 
-from nicegui import ui
-
 from services.errors import MulliganError
 from services.jobs import views
 from services.jobs.terms import in_words
@@ -19,8 +17,6 @@ from ui.components.toasts import Toasts
 from ui.components.views_dialog import ViewLine, ViewsDialog, ViewWish
 from ui.pages.grid_address import GridAddress, display_of, show_words
 from ui.visit import Visit
-
-_DISPLAY = "return document.documentElement.dataset.grid || ''"
 
 
 class Page(Protocol):
@@ -82,9 +78,9 @@ class SavedViews:
             link.dress("chip current" if here else "chip")
             link.put(aria_current="page" if here else None)
 
-    async def ask(self) -> None:
-        """Opens the dialog."""
-        self._display = display_of(await ui.run_javascript(_DISPLAY)) or Display()
+    def ask(self, display: str) -> None:
+        """Opens the dialog; `display` is how the browser draws the present view."""
+        self._display = display_of(display) or Display()
         address = self._page.address
         try:
             words = in_words(address.q)
