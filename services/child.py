@@ -52,7 +52,9 @@ def _limit(limits: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for pair in filter(None, limits.split(",")):
         name, _, value = pair.partition("=")
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (int(value), int(value)))
+        # The CPU's own signal, SIGXCPU, comes at the soft limit, if SIGKILL does not come at the hard one first.
+        hard = int(value) + (name == "CPU")
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (int(value), hard))
 
 
 if __name__ == "__main__":
