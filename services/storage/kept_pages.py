@@ -1,6 +1,8 @@
 """Pages that were drawn lately, kept in this process: some megabytes of them."""
 
 import asyncio
+import math
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +31,8 @@ class Drawn:
     pages: int = 0
     sheets: tuple[Sheet, ...] = ()
     trouble: str | None = None
+    until: float = math.inf
+    """By `time.monotonic()`: what the machine may have brought about is no verdict on the file."""
 
     @property
     def size(self) -> int:
@@ -46,8 +50,10 @@ class Kept:
 
     def get(self, key: str, first: int) -> Drawn | None:
         """What was drawn from that page on."""
-        if found := self._drawn.get((key, first)):
-            self._drawn.move_to_end((key, first))
+        found = self._drawn.get((key, first))
+        if found is None or found.until < time.monotonic():
+            return None
+        self._drawn.move_to_end((key, first))
         return found
 
     def put(self, key: str, first: int, drawn: Drawn) -> None:

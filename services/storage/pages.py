@@ -4,11 +4,13 @@ A PDF is a stranger's: it is drawn by a process of its own (`draw_pages`) with l
 What was drawn is kept in this process for a while, some megabytes of it; who may see it is asked each time.
 """
 
+import asyncio
 import json
 import os
 import signal
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ _SECONDS, _CPU_SECONDS = 20.0, 10
 _MEMORY, _PICTURE_BYTES = 2**30, 10 * 2**20
 _DRAWN, _DRAWN_SECONDS = 40, 60
 """So many processes a person may have begun in so many seconds. What is kept costs none."""
+_AGAIN_SECONDS = 60.0
 _ROOT = Path(__file__).parents[2]
 _WORDS = {
     "no_pdf": "it is no PDF",
@@ -139,10 +142,15 @@ async def _run(path: Path, first: int) -> Drawn:
             env={"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
     except TimeoutError:
-        return Drawn(trouble="too_slow")
+        return _for_now("too_slow")
     if ended.code:
-        return Drawn(trouble="too_slow" if ended.code == -signal.SIGXCPU else "crashed")
-    return _read(path.parent, first, said)
+        return _for_now("too_slow" if ended.code == -signal.SIGXCPU else "crashed")
+    return await asyncio.to_thread(_read, path.parent, first, said)
+
+
+def _for_now(trouble: str) -> Drawn:
+    """A busy machine may be to blame, so the file gets another chance, but not at every glance."""
+    return Drawn(trouble=trouble, until=time.monotonic() + _AGAIN_SECONDS)
 
 
 def _read(folder: Path, first: int, said: list[str]) -> Drawn:

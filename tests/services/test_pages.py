@@ -156,6 +156,18 @@ class TestHostile:
         with pytest.raises(NotDrawable, match="too long"):  # not tried again and again
             await pages.page(desk, dana, job.id, 1)
 
+    async def test_what_the_machine_was_too_busy_for_is_drawn_later(
+        self, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pages, "_SECONDS", 0.01)
+        monkeypatch.setattr(pages, "_AGAIN_SECONDS", 0)
+        dana = await a_person(desk)
+        job = await handed_in(desk, dana, resumes.good_pdf(tmp_path / "a.pdf"))
+        with pytest.raises(NotDrawable, match="too long"):
+            await pages.page(desk, dana, job.id, 1)
+        monkeypatch.setattr(pages, "_SECONDS", 60)
+        assert (await pages.page(desk, dana, job.id, 1))[0] == 1
+
     async def test_drawing_ends_with_who_asked(self, desk: Desk, tmp_path: Path) -> None:
         dana = await a_person(desk)
         job = await handed_in(desk, dana, resumes.hungry_pdf(tmp_path / "a.pdf"))
