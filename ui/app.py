@@ -34,6 +34,8 @@ from ui.security import BrowserGuard
 from ui.theme import HEAD, STYLESHEET, STYLESHEET_URL
 from ui.visit import Web
 
+logger = logging.getLogger(__name__)
+
 # A lift's or a tunnel's silence. The browser notices a dead server within 8 + 4 s, which NiceGUI derives from this.
 _RECONNECT_SECONDS = 10
 _SHUTDOWN_SECONDS = 3
@@ -113,8 +115,13 @@ def _install_plain_pages(app: FastAPI) -> None:
     async def no_page_now(request: Request, error: Exception) -> Response:
         return broken(request, error)
 
-    for kind in (DBAPIError, PoolTimeout, ConnectionError, TimeoutError, Exception):
-        app.add_exception_handler(kind, no_page_now)
+    async def logged(request: Request, error: Exception) -> Response:
+        logger.error("a page could not be made", exc_info=error)
+        return broken(request, error)
+
+    for kind in (DBAPIError, PoolTimeout, ConnectionError, TimeoutError):
+        app.add_exception_handler(kind, logged)
+    app.add_exception_handler(Exception, no_page_now)  # raised anew, and so logged by the server
 
 
 def serve(host: str = "127.0.0.1", port: int = 8080) -> None:

@@ -25,6 +25,13 @@ async def test_whoever_is_not_signed_in_is_asked_to_and_comes_back(visit: Open, 
     await expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
 
 
+async def test_the_door_has_the_fonts_of_the_pages_behind_it(visit: Open) -> None:
+    """They are NiceGUI's, at an address of its own choosing."""
+    page = await visit("/login", who=None)
+    loaded = "(await document.fonts.load(`16px ${getComputedStyle(document.body).fontFamily}`)).length"
+    assert await page.evaluate(f"async () => {loaded}") > 0
+
+
 async def test_a_wrong_password_is_told_in_words(visit: Open) -> None:
     page = await visit("/login", who=None)
     await page.get_by_label("Email").fill("dana@example.org")

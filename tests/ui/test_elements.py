@@ -61,6 +61,12 @@ class TestLean:
             assert sent(lean) == sent(own)
             assert (sent(lean)["children"], len(sent(lean)["events"])) == (1, 2)
 
+    async def test_it_has_everything_that_niceguis_own_has(self, client: Client) -> None:
+        """A new version may give each element something more, and ask for it later than any test here looks."""
+        with client:
+            lean, own = Tag("td"), Element("td")
+        assert [name for name in vars(own) if not hasattr(lean, name)] == []
+
     async def test_a_component_of_ours_too(self, client: Client) -> None:
         with client:
             moment = Moment(datetime(2026, 11, 28, tzinfo=UTC), prefix="retries ")

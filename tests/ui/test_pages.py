@@ -12,20 +12,23 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from nicegui import Client, core
 from nicegui.page import page
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from services import lifecycle
 from services.desk import Desk
 from services.jobs import job_list, jobs, submission
+from services.jobs.views import Display
 from services.lifecycle import Claim, Outcome
 from services.models import Job, LogLine, Membership, User
 from services.people import sessions
 from services.people.access import Actor
 from services.policy import RetryPolicy
 from services.retry.retrying import Wish, plan_retry, retry
-from services.vocabulary import RetryMode, Role, Status
+from services.vocabulary import Density, RetryMode, Role, Status
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.waiting import eventually
+from ui.app import _install_plain_pages
 from ui.job_views import JobViews
 from ui.live import LiveBridge
 from ui.pages import door, download, login
@@ -421,10 +424,21 @@ class TestFirstReading:
         assert said._title.text == "Nothing matches"
 
 
+async def test_the_dialog_of_views_opens_without_another_question_to_the_browser(
+    house: House, dana: Actor
+) -> None:
+    """The press says how the grid is drawn: on a slow connection the answer to a question would come too late."""
+    grid = await house.grid(dana)
+    grid.ask_views("compact no-kind")
+    assert grid.views.dialog.is_open
+    assert grid.views._display == Display(Density.COMPACT, ("progress", "retries", "created"))
+
+
 @pytest.fixture
 async def browser(house: House) -> AsyncIterator[httpx.AsyncClient]:
     """Asks for the plain pages."""
     app = FastAPI()
+    _install_plain_pages(app)
     login.install(app, house.web)
     download.install(app, house.web)
     async with httpx.AsyncClient(
@@ -434,6 +448,20 @@ async def browser(house: House) -> AsyncIterator[httpx.AsyncClient]:
 
 
 class TestPlainPages:
+    async def test_a_mistake_of_ours_is_said_and_logged(
+        self, browser: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also one of the database's, which is no outage: the page promises that the log says more."""
+
+        async def fails(*_: object) -> None:
+            raise IntegrityError("INSERT", {}, Exception("no such thing"))
+
+        monkeypatch.setattr(login, "_sign_in", fails)
+        answer = await browser.post("/login", data={"email": "x", "password": "y"})
+        assert answer.status_code == 500
+        assert "its log says more" in answer.text
+        assert "no such thing" in caplog.text
+
     async def test_a_form_of_too_many_fields_is_answered_in_words(self, browser: httpx.AsyncClient) -> None:
         answer = await browser.post("/login", data={f"field{n}": "" for n in range(11)})
         assert answer.status_code == 400

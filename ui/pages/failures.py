@@ -131,6 +131,8 @@ class FailuresPage(OpenPage):
     async def _read(self) -> list[FailureGroup]:
         desk, actor = self.visit.desk, self.actor
         groups = await self.read_shared("failures", load=lambda: failure_groups(desk, actor, muted=None))
+        if self.ended:
+            return []
         muted = sum(group.muted for group in groups)
         self._other.say("All failures" if self._only_muted else f"{wording.number(muted)} muted")
         self._other.put(data_icon="arrow_back" if self._only_muted else "notifications_off")
