@@ -68,20 +68,26 @@ async def entries(
     """
     actor.require_overview()
     require_storable([narrowed.actor or "", narrowed.action or ""])
+    query = entries_query(actor, cursor, narrowed).limit(limit + 1)
+    async with desk.db.read() as session:
+        found = list((await session.scalars(query)).all())
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def entries_query(actor: Actor, cursor: UUID | None, narrowed: Narrowed) -> "sa.Select[AuditEntry]":
+    """Along an index, however long the log is and whatever it is narrowed to."""
     query = sa.select(AuditEntry).where(col(AuditEntry.workspace_id) == actor.workspace_id)
     if narrowed.actor:
         query = query.where(col(AuditEntry.actor) == narrowed.actor)
     if narrowed.action:
         query = query.where(col(AuditEntry.action) == narrowed.action)
     if narrowed.job_id:
-        query = query.where(col(AuditEntry.job_id) == narrowed.job_id)
+        # By ids: SQLite would rather walk the whole log, whose index has the order that is asked for.
+        of_job = sa.select(col(AuditEntry.id)).where(col(AuditEntry.job_id) == narrowed.job_id)
+        query = query.where(col(AuditEntry.id).in_(of_job))
     if cursor:
         query = query.where(col(AuditEntry.id) < cursor)
-    async with desk.db.read() as session:
-        found = list(
-            (await session.scalars(query.order_by(col(AuditEntry.id).desc()).limit(limit + 1))).all()
-        )
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
+    return query.order_by(col(AuditEntry.id).desc())
 
 
 async def lately_by(desk: Desk, actor: Actor) -> list[str]:
