@@ -15,6 +15,7 @@ from sqlmodel import Field, SQLModel, col
 from services.database.database import UtcDateTime
 from services.ids import new_id
 from services.vocabulary import (
+    STARTS_SWITCH,
     BatchAction,
     CreditReason,
     Density,
@@ -404,6 +405,16 @@ def is_now(status: Status) -> sa.ColumnElement[bool]:
     """`Job.status` with the word in the statement's text: a bound parameter would hide the partial indexes."""
     word = sa.bindparam(None, status, type_=words(Status), literal_execute=True)
     return col(Job.status) == word
+
+
+def is_held_back() -> sa.ColumnElement[bool]:
+    """Its kind is paused in its workspace: no worker begins it. Mulligan's own jobs are not of any kind that is."""
+    of_all = sa.and_(col(Switch.kind) == "", ~col(Job.kind).startswith("system."))
+    return sa.exists().where(
+        col(Switch.workspace_id) == col(Job.workspace_id),
+        col(Switch.name) == STARTS_SWITCH,
+        sa.or_(col(Switch.kind) == col(Job.kind), of_all),
+    )
 
 
 class Attempt(SQLModel, table=True):

@@ -45,6 +45,8 @@ RETRIES = frozenset({Trigger.MANUAL, Trigger.AUTO, Trigger.BATCH})
 
 
 RETRIES_SWITCH = "retries"
+STARTS_SWITCH = "starts"
+"""No job of the kind begins."""
 """The name of the switch that keeps retries from being accepted and from starting."""
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from services.database.database import UtcDateTime, rows_source
 from services.models import Json, words
-from services.vocabulary import RETRIES_SWITCH, Priority, Status, Trigger
+from services.vocabulary import RETRIES_SWITCH, STARTS_SWITCH, Priority, Status, Trigger
 
 _ID = {"id": "uuid", "attempt": "integer"}
 _OUTCOME = _ID | {
@@ -149,7 +149,10 @@ def statements(*, is_sqlite: bool) -> Statements:
             f"""UPDATE job SET status = 'running', worker = :worker, started_at = {now}, updated_at = {now},
                 lease_expires_at = {lease}, kick_due_at = NULL, progress = 0, step = NULL, version = job.version + 1
             FROM {pairs}
-            WHERE job.id = v.id AND job.attempt = v.attempt AND job.status = 'queued' AND job.deleted_at IS NULL""",
+            WHERE job.id = v.id AND job.attempt = v.attempt AND job.status = 'queued' AND job.deleted_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM switch WHERE switch.workspace_id = job.workspace_id
+                    AND switch.name = '{STARTS_SWITCH}' AND (switch.kind = job.kind
+                        OR (switch.kind = '' AND substr(job.kind, 1, 7) <> 'system.')))""",
             _CLAIMED,
         ),
         claim_attempt=sa.text(

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.desk import Desk
-from services.models import Job
+from services.models import Job, is_held_back
 from services.models import is_now as _is
 from services.queue import Doorbell
 from services.vocabulary import Priority, Status
@@ -60,7 +60,7 @@ async def _waiting(session: AsyncSession, kind: str, most: int) -> list[Doorbell
             break
         query = (
             sa.select(col(Job.id), col(Job.attempt))
-            .where(_is(Status.QUEUED), col(Job.kind) == kind, col(Job.priority) == priority)
+            .where(_is(Status.QUEUED), col(Job.kind) == kind, col(Job.priority) == priority, ~is_held_back())
             .order_by(col(Job.queued_at))
             .limit(most - len(bells))
         )

@@ -1,4 +1,7 @@
-"""Jobs that stay queued for too long (`MULLIGAN_STUCK_SECONDS`): found, rung for again, or failed with the reason."""
+"""Jobs that stay queued for too long (`MULLIGAN_STUCK_SECONDS`): found, rung for again, or failed with the reason.
+
+What is held back because its kind is paused waits on purpose, and is none of them.
+"""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from services.durations import human_duration
 from services.errors import Conflict
 from services.failures.failures import Failure, failure
 from services.feed import Change
-from services.models import Job, is_now, now
+from services.models import Job, is_held_back, is_now, now
 from services.operations.waiting import Waiting, waiting_reasons
 from services.people.access import Actor
 from services.vocabulary import FailureType, Status
@@ -152,4 +155,4 @@ async def _read(
 
 def _conditions(desk: Desk, actor: Actor) -> list[sa.ColumnElement[bool]]:
     since = db_now(-desk.settings.stuck_seconds)
-    return [*actor.visible(), is_now(Status.QUEUED), col(Job.queued_at) < since]
+    return [*actor.visible(), is_now(Status.QUEUED), col(Job.queued_at) < since, ~is_held_back()]

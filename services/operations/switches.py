@@ -33,10 +33,7 @@ async def switch_off(desk: Desk, actor: Actor, kind: str | None = None, reason: 
         Invalid: no such kind, or a reason that cannot be stored.
     """
     actor.require_operator()
-    reason = " ".join(reason.split())
-    require_storable(reason)
-    if len(reason) > _REASON_LIMIT:
-        raise Invalid(f"The reason must not be longer than {_REASON_LIMIT} characters.")
+    reason = sensible(reason)
     if kind:
         _ = desk.kinds[kind]
 
@@ -44,7 +41,7 @@ async def switch_off(desk: Desk, actor: Actor, kind: str | None = None, reason: 
         switch = Switch(
             workspace_id=actor.workspace_id, name=RETRIES, kind=kind or _ALL, reason=reason, by=actor.name
         )
-        await _put(session, switch)
+        await put(session, switch)
         audit.record(session, actor, "retries.off", kind=kind, reason=reason)
         return switch
 
@@ -60,7 +57,7 @@ async def switch_on(desk: Desk, actor: Actor, kind: str | None = None) -> bool:
     actor.require_operator()
 
     async def work(session: AsyncSession) -> bool:
-        if not await _delete(session, actor, kind or _ALL):
+        if not await take(session, actor, RETRIES, kind or _ALL):
             return False
         audit.record(session, actor, "retries.on", kind=kind)
         return True
@@ -79,9 +76,9 @@ async def read(db: Database, workspace_id: UUID) -> list[Switch]:
         return await of_workspace(session, workspace_id)
 
 
-async def of_workspace(session: AsyncSession, workspace_id: UUID) -> list[Switch]:
-    """`read`, in the caller's session."""
-    query = sa.select(Switch).where(col(Switch.workspace_id) == workspace_id, col(Switch.name) == RETRIES)
+async def of_workspace(session: AsyncSession, workspace_id: UUID, name: str = RETRIES) -> list[Switch]:
+    """`read`, in the caller's session; `name` is what is off."""
+    query = sa.select(Switch).where(col(Switch.workspace_id) == workspace_id, col(Switch.name) == name)
     return list((await session.scalars(query.order_by(col(Switch.kind)))).all())
 
 
@@ -117,7 +114,16 @@ async def require_on(session: AsyncSession, job: Job) -> None:
         raise disabled(switch)
 
 
-async def _put(session: AsyncSession, switch: Switch) -> None:
+def sensible(reason: str) -> str:
+    """A reason as it is stored. Raises Invalid where it is too long, or cannot be."""
+    reason = " ".join(reason.split())
+    require_storable(reason)
+    if len(reason) > _REASON_LIMIT:
+        raise Invalid(f"The reason must not be longer than {_REASON_LIMIT} characters.")
+    return reason
+
+
+async def put(session: AsyncSession, switch: Switch) -> None:
     """In one statement: of two people at once, each may be the second."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     anew = {"reason": switch.reason, "by": switch.by, "at": switch.at}
@@ -129,12 +135,13 @@ async def _put(session: AsyncSession, switch: Switch) -> None:
     )
 
 
-async def _delete(session: AsyncSession, actor: Actor, kind: str) -> bool:
+async def take(session: AsyncSession, actor: Actor, name: str, kind: str) -> bool:
+    """Takes one away; False: there was none."""
     gone = (
         sa.delete(Switch)
         .where(
             col(Switch.workspace_id) == actor.workspace_id,
-            col(Switch.name) == RETRIES,
+            col(Switch.name) == name,
             col(Switch.kind) == kind,
         )
         .returning(col(Switch.kind))

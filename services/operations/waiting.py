@@ -14,9 +14,9 @@ from services.desk import Desk
 from services.errors import RetriesDisabled
 from services.models import Job, Switch, Worker
 from services.models import is_now as _is
-from services.operations import slots, switches, workers
+from services.operations import pauses, slots, switches, workers
 from services.queue import DEFAULT_QUEUE
-from services.vocabulary import WAITING, Priority, Status
+from services.vocabulary import STARTS_SWITCH, WAITING, Priority, Status
 
 _MOST_AHEAD = 1_000
 """Further than that nobody counts: it must stay cheap."""
@@ -27,7 +27,7 @@ class Waiting:
     """Why a queued or scheduled job does not run."""
 
     code: str
-    """`in_line`, `no_slot`, `no_engine`, `no_worker`, `not_before`, `waits_for`, `retries_disabled`."""
+    """`paused`, `in_line`, `no_slot`, `no_engine`, `no_worker`, `not_before`, `waits_for`, `retries_disabled`."""
     message: str
     place: int | None = None
     """1 is next; None where it does not stand in line, or too far back to count."""
@@ -42,6 +42,7 @@ class _House:
     running: dict[str, int]
     ahead: dict[UUID, int]
     off: dict[tuple[UUID, str], Switch]
+    paused: dict[UUID, list[Switch]]
 
 
 async def waiting_reasons(desk: Desk, jobs: Iterable[Job]) -> dict[UUID, Waiting]:
@@ -63,6 +64,10 @@ async def waiting_reasons(desk: Desk, jobs: Iterable[Job]) -> dict[UUID, Waiting
                 and switches.concern(job)
                 and (switch := await switches.off(session, job.workspace_id, job.kind))
             },
+            paused={
+                workspace: await switches.of_workspace(session, workspace, STARTS_SWITCH)
+                for workspace in {job.workspace_id for job in queued}
+            },
         )
     return {job.id: _reason(desk, house, job) for job in waiting}
 
@@ -70,6 +75,9 @@ async def waiting_reasons(desk: Desk, jobs: Iterable[Job]) -> dict[UUID, Waiting
 def _reason(desk: Desk, house: _House, job: Job) -> Waiting:
     if job.status is Status.SCHEDULED:
         return _scheduled(desk, house, job)
+    paused = switches.among(house.paused[job.workspace_id], job.kind)
+    if paused and not (paused.kind == "" and job.kind.startswith("system.")):
+        return Waiting("paused", pauses.words(paused))
     if why := why_nobody(house.online, desk.kinds.queue_of(job.kind)):
         return Waiting("no_engine" if house.online else "no_worker", why)
     ahead = house.ahead.get(job.id, 0)

@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from services.database.database import db_now
 from services.failures.failures import Failure
-from services.models import Attempt, Job, Switch
+from services.models import Attempt, Job, Switch, is_held_back
 from services.models import is_now as _is
 from services.transitions.parts import (
     FIRST_KICK_AGAIN_SECONDS,
@@ -30,6 +30,7 @@ from services.vocabulary import (
 
 _LONGEST_LOOK_SECONDS = 300
 _MOST_DOUBLINGS = 6
+_HELD_BACK_SECONDS = 600
 _BATCH = 500
 
 
@@ -161,11 +162,24 @@ async def wait_on(session: AsyncSession, job: Job, waits_for: str, why: str) -> 
 
 
 async def unclaimed(session: AsyncSession, kinds: Iterable[str]) -> list[Job]:
-    """Queued jobs whose doorbell may have been lost, each marked as rung again; twice as long until the next time."""
+    """Queued jobs whose doorbell may have been lost, each marked as rung again; twice as long until the next time.
+
+    Nobody is rung for what is held back; it is looked at again after a while, though whoever resumes its kind rings.
+    """
     jobs: list[Job] = []
     for kind in kinds:  # one by one, so that each goes by its index and sorts nothing
         due = _batch(_is(Status.QUEUED), *_unclaimed(kind), order=col(Job.kick_due_at))
-        jobs += (await session.scalars(sa.select(Job).where(col(Job.id).in_(due)))).all()
+        found = (await session.scalars(due)).all()
+        held = sa.select(col(Job.id)).where(col(Job.id).in_(found), is_held_back())
+        back = set((await session.scalars(held)).all())
+        if back:
+            await session.execute(
+                sa.update(Job)
+                .where(col(Job.id).in_(back), col(Job.status) == Status.QUEUED)
+                .values(kick_due_at=db_now(_HELD_BACK_SECONDS))
+            )
+        rung = [job_id for job_id in found if job_id not in back]
+        jobs += (await session.scalars(sa.select(Job).where(col(Job.id).in_(rung)))).all()
         if len(jobs) >= _BATCH:
             break
     for kicks in {job.kicks for job in jobs}:

@@ -1,6 +1,8 @@
 """Workers, queues, stuck jobs and the switch for retries, in a real browser."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -64,6 +66,49 @@ async def test_retries_are_switched_off_and_on(visit: Open, submit: Submit, api:
     assert read(api, "/api/switches") == {"retries": []}
 
 
+async def test_a_kind_is_paused_and_resumed(
+    visit: Open, submit: Submit, api: httpx.Client, flag: Path
+) -> None:
+    flag.touch()
+    page = await visit("/workers")
+    await page.get_by_role("button", name="Pause test.free").click()
+    dialog = page.get_by_role("dialog", name="Pause test.free?")
+    await dialog.get_by_label("Reason").fill("the store moves")
+    await require_accessible(page)
+    await dialog.get_by_role("button", name="Pause", exact=True).click()
+    queues = page.get_by_role("table", name="Queues")
+    try:
+        await expect(queues).to_contain_text("paused by dana: the store moves")
+        job = submit("test.free", "held back")
+        other = submit("test.fails", "not held back")
+        grid = await visit("/", width=390)
+        row = grid.locator(f'tr[data-job-id="{job["id"]}"]')
+        await expect(grid.locator(f'tr[data-job-id="{other["id"]}"]')).to_have_attribute(
+            "data-status", "completed"
+        )
+        await expect(row).to_have_attribute("data-status", "queued")
+        await expect(row).to_contain_text("test.free is paused by dana: the store moves")
+        await require_accessible(page)
+        await require_no_sideways_scrolling(page)
+    finally:
+        await page.get_by_role("button", name="Resume test.free").click()
+    await expect(page.get_by_role("button", name="Pause test.free")).to_be_visible()
+    await expect(row).to_have_attribute("data-status", "completed")
+    assert read(api, "/api/pauses") == []
+
+
+async def test_a_worker_s_running_jobs_are_a_press_away(visit: Open, submit: Submit, flag: Path) -> None:
+    job = submit("test.waits", "running here")
+    page = await visit("/workers")
+    await (
+        page.get_by_role("table", name="Workers online")
+        .get_by_role("link", name=re.compile("^[1-9]"))
+        .click()
+    )
+    await expect(page.locator(f'tr[data-job-id="{job["id"]}"]')).to_have_attribute("data-status", "running")
+    flag.touch()
+
+
 async def test_a_viewer_looks_and_a_member_does_not(visit: Open, stack: Stack, submit: Submit) -> None:
     submit("test.steam", "only to be looked at")
     page = await visit("/workers", who="vera@example.org")
@@ -71,6 +116,7 @@ async def test_a_viewer_looks_and_a_member_does_not(visit: Open, stack: Stack, s
     await expect(row).to_be_visible()
     await expect(row.get_by_role("button")).to_have_count(0)
     await expect(page.get_by_role("button", name="Switch off")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Pause")).to_have_count(0)
     stack.add_person("mona@example.org", "Studio North", Role.MEMBER, PASSWORD)
     page = await visit("/workers", who="mona@example.org")
     await expect(page.get_by_role("heading", name="Not found")).to_be_visible()

@@ -22,8 +22,8 @@ from services.failures.failures import Failure
 from services.jobs import jobs, submission
 from services.lifecycle import Claim, Outcome
 from services.models import Job, Worker
+from services.operations import pauses, slots, stuck, switches, workers
 from services.operations import queues as operations
-from services.operations import slots, stuck, switches, workers
 from services.operations.waiting import waiting_reasons
 from services.people.access import Actor
 from services.policy import AutoRetry, RetryPolicy
@@ -318,3 +318,78 @@ class TestStuck:
 
 async def _backlog_is(desk: Desk, count: int) -> bool:
     return await desk.queue.backlog() == count
+
+
+class TestPausedKinds:
+    async def claimed(self, desk: Desk, *made: Job) -> set[Any]:
+        async with desk.db.write() as session:
+            won = await lifecycle.claim(session, [Claim(job.id, job.attempt) for job in made], "w1", 60)
+        return {claim.job_id for claim in won}
+
+    async def test_nothing_of_it_begins_until_it_is_resumed(self, desk: Desk) -> None:
+        dana, eve = await a_person(desk), await a_person(desk, workspace="elsewhere")
+        await pauses.pause(desk, dana, KIND, "  the  store moves ")
+        held, other, foreign = await make(desk, dana), await make(desk, dana, AUTO), await make(desk, eve)
+        assert await self.claimed(desk, held, other, foreign) == {other.id, foreign.id}
+        told = await waiting_reasons(desk, [held])
+        assert (told[held.id].code, told[held.id].message) == (
+            "paused", f"{KIND} is paused by {dana.name}: the store moves",
+        )  # fmt: skip
+        assert [(one.kind, one.reason) for one in await pauses.list_pauses(desk, dana)] == [
+            (KIND, "the store moves")
+        ]
+        assert await pauses.list_pauses(desk, eve) == []
+        assert await switches.list_switches(desk, dana) == [], "retries are another matter"
+        assert await pauses.resume(desk, dana, KIND)
+        assert not await pauses.resume(desk, dana, KIND)
+        assert (await waiting_reasons(desk, [held]))[held.id].code != "paused"
+        assert await self.claimed(desk, held) == {held.id}
+
+    async def test_every_kind_is_but_mulligan_s_own(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        await pauses.pause(desk, dana)
+        await pauses.pause(desk, dana, AUTO)
+        one, two = await make(desk, dana), await make(desk, dana, AUTO)
+        own = await make(desk, dana)
+        async with desk.db.write() as session:
+            await session.execute(
+                sa.update(Job).where(col(Job.id) == own.id).values(kind="system.batch_retry")
+            )
+        own = await jobs.get_job(desk, dana, own.id)
+        assert "paused" not in {one.code for one in (await waiting_reasons(desk, [own])).values()}
+        assert await self.claimed(desk, one, two, own) == {own.id}
+        await pauses.resume(desk, dana)
+        assert await self.claimed(desk, one, two) == {one.id}, "that one was paused by itself"
+
+    async def test_nobody_rings_for_it_and_it_is_not_stuck(self, desk: Desk) -> None:
+        dana, eve = await a_person(desk), await a_person(desk, workspace="elsewhere")
+        await pauses.pause(desk, dana)
+        held, limited = await make(desk, dana), await make(desk, dana, LIMITED)
+        foreign = await make(desk, eve, LIMITED)
+        async with desk.db.write() as session:
+            await session.execute(
+                sa.update(Job).values(
+                    kick_due_at=db_now(-10), queued_at=db_now(-desk.settings.stuck_seconds - 9)
+                )
+            )
+            assert await lifecycle.unclaimed(session, [KIND]) == []
+            look = await lifecycle.chores(session, [KIND])
+        assert look.unclaimed == [], "not looked at again at every tick"
+        assert [bell.job_id for bell in await slots.next_in_line(desk, [LIMITED])] == [foreign.id]
+        assert await stuck.count_stuck(desk, dana) == 0
+        before = await desk.queue.depths()
+        await pauses.resume(desk, dana)
+        after = await desk.queue.depths()
+        assert sum(after.values()) - sum(before.values()) >= 2, "rung for at once"
+        assert await stuck.count_stuck(desk, dana) == 2
+        assert {held.id, limited.id} == await self.claimed(desk, held, limited)
+
+    async def test_only_operators_do_it(self, desk: Desk) -> None:
+        for role in (Role.MEMBER, Role.VIEWER):
+            who = await a_person(desk, role)
+            with pytest.raises(Forbidden):
+                await pauses.pause(desk, who, KIND)
+            with pytest.raises(Forbidden):
+                await pauses.resume(desk, who, KIND)
+        with pytest.raises(Invalid):
+            await pauses.pause(desk, await a_person(desk), "no.such")

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from services.jobs import jobs
 from services.models import Switch
+from services.operations import pauses, stuck, switches
 from services.operations import queues as operations
-from services.operations import stuck, switches
 from ui.api.caller import Caller, TheDesk
 from ui.api.schemas import Flag, JobOut, Order, WaitingOut, Wire
 
@@ -40,7 +40,7 @@ class QueueOut(Wire):
 
 
 class SwitchOut(BaseModel):
-    """Retries that an operator has switched off."""
+    """What an operator has switched off, or paused."""
 
     kind: str | None = Field(description="Null: of all kinds.")
     reason: str
@@ -65,6 +65,14 @@ class SwitchOrder(Order):
     kind: str | None = Field(default=None, min_length=1, max_length=100, description="Default: of all kinds.")
     off: Flag
     reason: str = Field(default="", max_length=300, description="Shown to whoever would retry.")
+
+
+class PauseOrder(Order):
+    """A kind paused, or resumed."""
+
+    kind: str | None = Field(default=None, min_length=1, max_length=100, description="Default: every kind.")
+    paused: Flag
+    reason: str = Field(default="", max_length=300, description="Shown to whoever waits.")
 
 
 class StuckOut(BaseModel):
@@ -114,6 +122,22 @@ async def put_switch(desk: TheDesk, actor: Caller, order: SwitchOrder) -> Switch
     else:
         await switches.switch_on(desk, actor, order.kind)
     return await get_switches(desk, actor)
+
+
+@router.get("/pauses")
+async def get_pauses(desk: TheDesk, actor: Caller) -> list[SwitchOut]:
+    """The kinds that are paused in the workspace, why, and by whom."""
+    return [SwitchOut.of(one) for one in await pauses.list_pauses(desk, actor)]
+
+
+@router.put("/pauses")
+async def put_pause(desk: TheDesk, actor: Caller, order: PauseOrder) -> list[SwitchOut]:
+    """Pauses a kind or resumes it, for operators and admins: while it is paused, none of its jobs begins."""
+    if order.paused:
+        await pauses.pause(desk, actor, order.kind, order.reason)
+    else:
+        await pauses.resume(desk, actor, order.kind)
+    return await get_pauses(desk, actor)
 
 
 @router.get("/stuck")

@@ -1,4 +1,4 @@
-"""`mulligan retries` and `mulligan stuck`: for who looks after the desk. Exit codes as those of `mulligan jobs`."""
+"""`mulligan retries`, `kinds` and `stuck`: for who looks after the desk. Exit codes as those of `mulligan jobs`."""
 
 import sys
 from typing import Annotated, Any
@@ -8,6 +8,9 @@ import typer
 from ui.cli.jobs import HERE, Json, Url
 
 retries = typer.Typer(help="Switch retries off and on, for operators and admins.", no_args_is_help=True)
+kinds = typer.Typer(
+    help="Pause kinds of jobs and resume them, for operators and admins.", no_args_is_help=True
+)
 stuck = typer.Typer(
     help="Jobs that stay queued: list them, ring for them again, or fail them.", no_args_is_help=True
 )
@@ -20,6 +23,7 @@ All = Annotated[bool, typer.Option("--all", help="All stuck jobs.")]
 def add_commands(app: typer.Typer) -> None:
     """Puts this module's commands on `app`."""
     app.add_typer(retries, name="retries")
+    app.add_typer(kinds, name="kinds")
     app.add_typer(stuck, name="stuck")
 
 
@@ -47,6 +51,53 @@ def status(url: Url = HERE, as_json: Json = False) -> None:
 
     with open_client(url, as_json=as_json) as client:
         _show(client.get("/api/switches"), as_json=as_json)
+
+
+@kinds.command()
+def pause(
+    kind: Kind = None,
+    reason: Annotated[str, typer.Option(help="Shown to whoever waits.")] = "",
+    url: Url = HERE,
+    as_json: Json = False,
+) -> None:
+    """Let no job begin, until it is resumed. What runs goes on."""
+    _pause({"paused": True, "kind": kind, "reason": reason}, url, as_json=as_json)
+
+
+@kinds.command()
+def resume(kind: Kind = None, url: Url = HERE, as_json: Json = False) -> None:
+    """Let jobs begin again."""
+    _pause({"paused": False, "kind": kind}, url, as_json=as_json)
+
+
+@kinds.command()
+def paused(url: Url = HERE, as_json: Json = False) -> None:
+    """Say what is paused."""
+    from ui.cli.client import open_client
+
+    with open_client(url, as_json=as_json) as client:
+        _show_pauses(client.get("/api/pauses"), as_json=as_json)
+
+
+def _pause(order: dict[str, Any], url: str, *, as_json: bool) -> None:
+    from ui.cli.client import open_client
+
+    sent = {name: value for name, value in order.items() if value is not None}
+    with open_client(url, as_json=as_json) as client:
+        _show_pauses(client.put("/api/pauses", sent), as_json=as_json)
+
+
+def _show_pauses(found: Any, *, as_json: bool) -> None:
+    from ui.cli.client import print_json
+    from ui.cli.show import plain
+
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        print(plain(f"{one['kind'] or 'every kind'}  paused by {one['by']}  {one['reason']}"))
+    if not found:
+        print("nothing is paused")
 
 
 def _switch(order: dict[str, Any], url: str, *, as_json: bool) -> None:

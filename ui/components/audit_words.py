@@ -26,6 +26,8 @@ _VERBS = {
     "retention.delete": "deleted jobs that were kept long enough",
     "retries.off": "switched retries off",
     "retries.on": "switched retries on again",
+    "kind.pause": "paused jobs",
+    "kind.resume": "resumed jobs",
     "stuck.ring": "rang again for stuck jobs",
     "stuck.fail": "failed a stuck job",
     "failure.mute": "muted a failure",

@@ -1,7 +1,7 @@
 """What an operator looks at: workers, queues, stuck jobs, and what is switched off."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from services.models import Switch, Worker
@@ -14,15 +14,25 @@ from ui.components.moment import Moment
 Do = Callable[[UUID], Coroutine[Any, Any, None]]
 
 
-def draw_workers(workers: Sequence[Worker]) -> None:
-    """The workers that are online, and what each has."""
+class Turn(Protocol):
+    """A kind, or every one, is to be paused or resumed."""
+
+    def __call__(self, kind: str | None, *, pause: bool) -> Coroutine[Any, Any, None]: ...
+
+
+def draw_workers(workers: Sequence[Worker], running: Callable[[str], str]) -> None:
+    """The workers that are online, and what each has; `running` leads to the jobs that one has now."""
     with _table("Workers online", ("Host", "Running", "Listens to", "Has", "Last heard")):
         for worker in workers:
             with Tag("tr"):
                 with Tag("td", classes="who"):
                     Tag("div", worker.host)
                     Tag("div", f"{worker.name} · version {worker.version}", "muted mono")
-                Tag("td", f"{wording.plural(worker.running, 'job')}", "num")
+                with Tag("td", classes="num"):
+                    words = wording.plural(worker.running, "job")
+                    Tag("a", words, "link", href=running(worker.name)) if worker.running else Tag(
+                        "span", words
+                    )
                 Tag("td", ", ".join(worker.queues) or "default", "mono")
                 with Tag("td"):
                     for name, version in sorted(worker.engines.items()):
@@ -32,8 +42,9 @@ def draw_workers(workers: Sequence[Worker]) -> None:
                     Moment(worker.seen_at, "ago")
 
 
-def draw_queues(queues: Sequence[Queue]) -> None:
-    """What waits in each, and who listens."""
+def draw_queues(queues: Sequence[Queue], paused: Sequence[Switch], turn: Turn | None) -> None:
+    """What waits in each, and who listens; kinds are paused and resumed there. Without `turn`, for who only looks."""
+    by_kind = {one.kind: one for one in paused}
     with _table("Queues", ("Queue", "Waiting", "Oldest", "Workers", "Kinds")):
         for queue in queues:
             with Tag("tr"):
@@ -48,10 +59,45 @@ def draw_queues(queues: Sequence[Queue]) -> None:
                     else:
                         Tag("span", "nobody listens", "lack", data_icon="warning_amber")
                 with Tag("td"):
-                    Tag("div", ", ".join(queue.kinds), "muted mono")
+                    for kind in queue.kinds:
+                        _kind_line(kind, by_kind.get(kind), turn)
                     for slots in queue.slots:
                         words = f"{slots.kind}: {slots.running} of {slots.limit} slots taken"
                         Tag("div", words, "num")
+
+
+def _kind_line(kind: str, paused: Switch | None, turn: Turn | None) -> None:
+    with Tag("div", classes="kind-line"):
+        Tag("span", kind, "muted mono")
+        if paused:
+            Tag("span", _pause_words(paused), "paused", data_icon="pause_circle")
+        if turn:
+            _turn_button(kind, turn, paused=paused is not None)
+
+
+def draw_all_paused(paused: Switch, turn: Turn | None) -> None:
+    """Every kind is paused: who said so, and the way back."""
+    with Tag("div", classes="notice-line", role="status", data_icon="pause_circle"):
+        Tag(
+            "span",
+            f"Every kind is {_pause_words(paused)}. What runs goes on; what waits begins when they are resumed.",
+        )
+        Tag("span", classes="grow")
+        if turn:
+            _turn_button("", turn, paused=True)
+
+
+def _pause_words(paused: Switch) -> str:
+    return f"paused by {paused.by}" + (f": {paused.reason}" if paused.reason else "")
+
+
+def _turn_button(kind: str, turn: Turn, *, paused: bool) -> None:
+    word = "Resume" if paused else "Pause"
+    button = Tag(
+        "button", word, "btn small", type="button", data_icon="play_arrow" if paused else "pause",
+        aria_label=f"{word} {kind or 'every kind'}",
+    )  # fmt: skip
+    button.on("click", lambda: turn(kind or None, pause=not paused), args=[])
 
 
 def draw_stuck(found: Sequence[Stuck], link: Callable[[str], str], ring: Do | None, fail: Do | None) -> None:

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from services.desk import Desk
 from services.models import Switch, Worker
+from services.operations import pauses, stuck, switches, workers
 from services.operations import queues as operations
-from services.operations import stuck, switches, workers
 from services.operations.queues import Queue
 from services.operations.stuck import Stuck
 from services.people.access import Actor
@@ -20,7 +20,8 @@ from ui.components import wording
 from ui.components.confirm_dialog import ConfirmDialog, Question
 from ui.components.element import Tag
 from ui.components.empty import Empty
-from ui.components.operations import draw_queues, draw_stuck, draw_workers
+from ui.components.operations import draw_all_paused, draw_queues, draw_stuck, draw_workers
+from ui.components.reason_dialog import ReasonDialog
 from ui.components.retry_switch import RetrySwitch
 from ui.components.section import Section
 from ui.components.skeleton import Skeleton
@@ -54,17 +55,19 @@ class _House:
     stuck: list[Stuck]
     stuck_in_all: int
     off: list[Switch]
+    paused: list[Switch]
 
 
 async def _read(desk: Desk, actor: Actor) -> _House:
-    online, queues, (found, _), count, off = await asyncio.gather(
+    online, queues, (found, _), count, off, paused = await asyncio.gather(
         workers.online(desk),
         operations.queues(desk, actor),
         stuck.list_stuck(desk, actor, limit=_STUCK_SHOWN),
         stuck.count_stuck(desk, actor),
         switches.list_switches(desk, actor),
+        pauses.list_pauses(desk, actor),
     )
-    return _House(online, queues, found, count, off)
+    return _House(online, queues, found, count, off, paused)
 
 
 class WorkersPage(OpenPage):
@@ -102,9 +105,15 @@ class WorkersPage(OpenPage):
         Tag("h2", "Online", "ops-title")
         self._workers = Section(classes="grid-card")
         self._empty = Empty()
-        Tag("h2", "Queues", "ops-title")
+        with Tag("div", classes="ops-head ops-title"):
+            Tag("h2", "Queues")
+            Tag("div", classes="grow")
+            self._pause_all = Tag("button", "Pause every kind", "hidden", type="button", data_icon="pause")
+        self._all_paused = Section(classes="all-paused")
         self._queues = Section(classes="grid-card")
         self.confirm = ConfirmDialog()
+        self._reason = ReasonDialog()
+        self._pause_all.on("click", lambda: self._turn(None, pause=True), args=[])
         self._ring_all.on("click", lambda: self._ring(None), args=[])
         self._fail_all.on("click", lambda: self._ask_fail(None), args=[])
 
@@ -139,13 +148,30 @@ class WorkersPage(OpenPage):
         for button, classes in ((self._ring_all, "btn small"), (self._fail_all, "btn small danger")):
             button.dress(classes if may and self._count > 1 else "hidden")
         online = tuple((w.name, w.running, *w.queues, str(w.engines), w.seen_at) for w in house.workers)
-        self._workers.show(online, lambda: draw_workers(house.workers), visible=bool(online))
+        self._workers.show(
+            online, lambda: draw_workers(house.workers, self._running_on), visible=bool(online)
+        )
         if online:
             self._empty.hide()
         else:
             words = "Start one with `mulligan worker`. Until then, jobs wait, and nothing is lost."
             self._empty.say("No worker is online", words, icon="power_off")
-        self._queues.show(repr(house.queues), lambda: draw_queues(house.queues))
+        turn = self._turn if may else None
+        every = next((one for one in house.paused if one.kind == ""), None)
+        self._pause_all.dress("btn small" if may and every is None else "hidden")
+        self._all_paused.show(
+            (every and every.at, may),
+            lambda: draw_all_paused(every, turn) if every else None,
+            visible=every is not None,
+        )
+        self._queues.show(
+            (repr(house.queues), tuple((one.kind, one.at) for one in house.paused), may),
+            lambda: draw_queues(house.queues, house.paused, turn),
+        )
+
+    def _running_on(self, worker: str) -> str:
+        """Of this workspace's jobs, those that a worker has now."""
+        return self.visit.link("/", status="running", q=f"worker:{worker}")
 
     # --- what people do -----------------------------------------------------------------------------------------------
 
@@ -160,6 +186,24 @@ class WorkersPage(OpenPage):
             await switches.switch_on(self.visit.desk, actor, kind)
 
         await self._change(work, "Retries are on again.", "Retries stay off.")
+
+    async def _turn(self, kind: str | None, *, pause: bool) -> None:
+        what = kind or "every kind"
+
+        async def resume(actor: Actor) -> None:
+            await pauses.resume(self.visit.desk, actor, kind)
+
+        async def then(reason: str) -> None:
+            async def work(actor: Actor) -> None:
+                await pauses.pause(self.visit.desk, actor, kind, reason)
+
+            await self._change(work, f"{kind or what.capitalize()} is paused.", "Nothing was paused.")
+
+        if pause:
+            text = "No job of it begins in this workspace until it is resumed. What runs goes on, and nothing is lost."
+            self._reason.ask(Question(f"Pause {what}?", text, "Pause", icon="pause_circle"), then)
+        else:
+            await self._change(resume, f"{kind or what.capitalize()} is resumed.", "It stays paused.")
 
     async def _ring(self, job_id: UUID | None) -> None:
         rung = 0

@@ -347,6 +347,8 @@ MATRIX = {
     "queues": (200, 200, 403, 200),
     "stuck jobs": (200, 200, 403, 200),
     "switch retries on": (200, 200, 403, 403),
+    "pauses": (200, 200, 200, 200),
+    "resume a kind": (200, 200, 403, 403),
     "ring for stuck jobs": (202, 202, 403, 403),
     "fail stuck jobs": (200, 200, 403, 403),
     "retry": (202, 202, 404, 403),
@@ -402,6 +404,8 @@ async def test_who_may_do_what(house: House, column: int, role: Role) -> None:
         "switches": (await who.get("/api/switches")).status_code,
         "queues": (await who.get("/api/queues")).status_code,
         "stuck jobs": (await who.get("/api/stuck")).status_code,
+        "pauses": (await who.get("/api/pauses")).status_code,
+        "resume a kind": (await who.call("PUT", "/api/pauses", json={"paused": False})).status_code,
         "switch retries on": (
             await who.call("PUT", "/api/switches/retries", json={"off": False})
         ).status_code,

@@ -1,4 +1,4 @@
-"""`mulligan retries` and `mulligan stuck`."""
+"""`mulligan retries`, `kinds` and `stuck`."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,6 +24,15 @@ async def test_retries_off_status_on(shell: Shell) -> None:
     assert off.out.startswith("Retries of test.priced are off since ")
     assert "storage moves" in (await shell.run("retries", "status")).out
     assert (await shell.run("retries", "on", "--kind", "test.priced")).out.strip() == "Retries are on."
+
+
+async def test_a_kind_is_paused_and_resumed(shell: Shell) -> None:
+    held = await shell.run("kinds", "pause", "--kind", "test.priced", "--reason", "the store moves")
+    assert (held.code, held.out.startswith("test.priced  paused by ")) == (0, True)
+    assert "the store moves" in (await shell.run("kinds", "paused")).out
+    job = await shell.caller.submit()
+    assert "waits: test.priced is paused by" in (await shell.run("jobs", "show", job["id"])).out
+    assert (await shell.run("kinds", "resume", "--kind", "test.priced")).out.strip() == "nothing is paused"
 
 
 async def test_stuck_list_kick_fail(shell: Shell) -> None:
