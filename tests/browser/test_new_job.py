@@ -1,5 +1,6 @@
 """A new job: the kind by an address, several files at once, one job after the other."""
 
+import re
 from pathlib import Path
 
 import httpx
@@ -48,6 +49,27 @@ async def test_several_files_make_a_job_each(visit: Open, api: httpx.Client, tmp
     assert len({job["args"]["upload_id"] for job in found}) == 2
     await page.get_by_role("link", name="Parts (1)").click()
     await expect(page.get_by_role("heading", name="Parts (1)")).to_be_visible()
+
+
+async def test_files_dropped_anywhere_on_the_page_are_taken(visit: Open) -> None:
+    page = await visit("/new?kind=test.file")
+    await expect(page.get_by_label("Choose a file")).to_be_attached()
+    for event in ("dragover", "drop"):  # on the heading, far from the field
+        await page.evaluate(_DROP, event)
+        if event == "dragover":
+            await expect(page.locator(".drop")).to_have_class(re.compile(r"\bover\b"))
+    await expect(page.get_by_role("status").filter(has_text="b.bin is uploaded")).to_be_attached()
+    await expect(page.get_by_role("button", name="Start 2 jobs")).to_be_visible()
+    await expect(page.locator(".drop")).not_to_have_class(re.compile(r"\bover\b"))
+
+
+_DROP = """(name) => {
+  const dataTransfer = new DataTransfer();
+  for (const file of ["a.bin", "b.bin"]) dataTransfer.items.add(new File(["some bytes"], file));
+  const event = new DragEvent(name, { bubbles: true, cancelable: true, dataTransfer });
+  document.querySelector("h1").dispatchEvent(event);
+  if (!event.defaultPrevented) throw new Error("the browser would leave the page for the file");
+}"""
 
 
 async def test_one_after_the_other(visit: Open) -> None:

@@ -15,8 +15,7 @@ let lastKey = 0;
 
 export default {
   template: `
-    <div class="drop" :class="{ over, done: is('done'), bad: items.some((item) => item.state === 'failed') }"
-         @dragover.prevent="over = true" @dragleave.prevent="over = false" @drop.prevent="dropped">
+    <div class="drop" :class="{ over, done: is('done'), bad: items.some((item) => item.state === 'failed') }">
       <input ref="input" type="file" class="sr-only" :id="field" :multiple="several" @change="chosen"
              :aria-describedby="field + '-state'" />
       <div v-for="item in items" :key="item.key" class="drop-file" :class="item.state" :data-icon="icon(item)">
@@ -60,7 +59,22 @@ export default {
       this.add(event.target.files);
       this.$refs.input.value = "";
     },
+    // A file dropped anywhere on the page is meant for its field; the browser would leave the page for it.
+    isMeant(event) {
+      const [first] = [...document.querySelectorAll(".drop")].filter((field) => field.offsetParent);
+      return event.dataTransfer?.types.includes("Files") && (event.target.closest?.(".drop") || first) === this.$el;
+    },
+    dragged(event) {
+      if (!this.isMeant(event)) return;
+      event.preventDefault();
+      this.over = true;
+    },
+    left(event) {
+      if (!event.relatedTarget) this.over = false;
+    },
     dropped(event) {
+      if (!this.isMeant(event)) return;
+      event.preventDefault();
       this.over = false;
       this.add(event.dataTransfer.files);
     },
@@ -139,7 +153,12 @@ export default {
       this.goOn();
     },
   },
+  mounted() {
+    this.listeners = { dragover: this.dragged, dragleave: this.left, drop: this.dropped };
+    for (const [name, heard] of Object.entries(this.listeners)) window.addEventListener(name, heard);
+  },
   unmounted() {
+    for (const [name, heard] of Object.entries(this.listeners)) window.removeEventListener(name, heard);
     this.items.forEach((item) => this.stop(item));
   },
 };
