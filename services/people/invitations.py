@@ -55,7 +55,8 @@ class Offer:
 
 
 async def invite(accounts: Accounts, actor: Actor, email: str, role: Role) -> Invited:
-    """Invites somebody, for seven days; an invitation of before ends. Whether the email has an account is not told.
+    """Invites somebody, for seven days; an invitation of before ends. The answer is the same whether the email
+    has an account or not; who opens the link sees it.
 
     Raises:
         Forbidden: the actor is no admin.
