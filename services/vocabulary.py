@@ -45,9 +45,9 @@ RETRIES = frozenset({Trigger.MANUAL, Trigger.AUTO, Trigger.BATCH})
 
 
 RETRIES_SWITCH = "retries"
-STARTS_SWITCH = "starts"
-"""No job of the kind begins."""
 """The name of the switch that keeps retries from being accepted and from starting."""
+STARTS_SWITCH = "starts"
+"""The name of the one that keeps jobs from beginning."""
 
 
 class RetryMode(StrEnum):

@@ -100,17 +100,19 @@ async def _ring(desk: Desk, actor: Actor, kind: str | None) -> None:
 async def _waiting(desk: Desk, actor: Actor, kinds: list[str]) -> AsyncIterator[list[Job]]:
     after: UUID | None = None
     while True:
-        query = sa.select(Job).where(
-            col(Job.workspace_id) == actor.workspace_id,
-            is_now(Status.QUEUED),
-            col(Job.kind).in_(kinds),
-            ~is_held_back(),
-        )
-        if after is not None:
-            query = query.where(col(Job.id) > after)
         async with desk.db.read() as session:
-            found = list((await session.scalars(query.order_by(col(Job.id)).limit(_CHUNK))).all())
+            found = list((await session.scalars(waiting_query(actor, kinds, after).limit(_CHUNK))).all())
         if not found:
             return
-        after = found[-1].id
+        after = found[-1].rank
         yield found
+
+
+def waiting_query(actor: Actor, kinds: list[str], after: UUID | None) -> "sa.Select[Job]":
+    """What waits and is not held back, along the index of the grid, however much waits."""
+    query = sa.select(Job).where(
+        *actor.visible(), is_now(Status.QUEUED), col(Job.kind).in_(kinds), ~is_held_back()
+    )
+    if after is not None:
+        query = query.where(col(Job.rank) > after)
+    return query.order_by(col(Job.rank))

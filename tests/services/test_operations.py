@@ -384,6 +384,17 @@ class TestPausedKinds:
         assert await stuck.count_stuck(desk, dana) == 2
         assert {held.id, limited.id} == await self.claimed(desk, held, limited)
 
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    async def test_however_much_waits_each_part_is_found_without_sorting_the_rest(self, desk: Desk) -> None:
+        dana = await a_person(desk)
+        for after in (None, dana.user_id):
+            query = pauses.waiting_query(dana, [KIND, AUTO], after).limit(500)
+            sql = query.compile(desk.db.engine.sync_engine, compile_kwargs={"literal_binds": True})
+            async with desk.db.read() as session:
+                plan = str((await session.execute(sa.text(f"EXPLAIN QUERY PLAN {sql}"))).all())
+            assert "ix_job_grid" in plan
+            assert "TEMP B-TREE" not in plan
+
     async def test_only_operators_do_it(self, desk: Desk) -> None:
         for role in (Role.MEMBER, Role.VIEWER):
             who = await a_person(desk, role)
