@@ -42,7 +42,7 @@ async def fold(session: AsyncSession) -> int:
     runs = [Run(*row) for row in rows]
     if runs:
         await _mark(session, runs)
-        await _add(session, runs)
+        await add(session, runs)
     return len(runs)
 
 
@@ -62,7 +62,8 @@ def _texts(session: AsyncSession) -> Statements:
     return statements(is_sqlite=session.get_bind().dialect.name == "sqlite")
 
 
-async def _add(session: AsyncSession, runs: Sequence[Run]) -> None:
+async def add(session: AsyncSession, runs: Sequence[Run]) -> None:
+    """Adds runs to the roll-ups, in the caller's transaction."""
     outcomes, durations, recoveries = [], [], []
     for (workspace_id, whose, grain), tally in _tallies(runs).items():
         place = {"workspace_id": workspace_id, "whose": whose, "grain": grain}

@@ -1,103 +1,69 @@
-"""What the grid costs the server with a million jobs, beside the same with a thousand.
+"""What every list and figure costs the server with a million jobs, beside the same with a thousand.
 
-`python -m tests.benchmarks.grid [--jobs 1000000] [--few 1000] [--database sqlite|postgresql]`: milliseconds, medians.
+`python -m tests.benchmarks.grid [--jobs 1000000] [--few 1000] [--database sqlite|postgresql] [--only WORDS] [--plans]`:
+milliseconds, medians, and how they compare. `--plans` adds how the database reads what takes long.
 """
 
 import argparse
 import asyncio
-import random
+import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
+from services import audit
 from services.desk import Desk
 from services.failures.failures import failure
 from services.failures.groups import failure_groups
-from services.ids import new_id
-from services.jobs import counts as job_counts
+from services.insights.figures import insights
+from services.insights.periods import Period
 from services.jobs import job_list
+from services.jobs.completion import complete
+from services.jobs.export import Format, export
 from services.jobs.job_list import JobQuery
 from services.migrate import upgrade
-from services.models import Attempt, Job, now
 from services.operations.waiting import waiting_reasons
 from services.people.access import Actor
 from services.stats import stats
-from services.vocabulary import FailureType, Role, Status, Trigger
+from services.vocabulary import ACTIVE, TERMINAL, FailureType, Status
+from tests.benchmarks.past import KINDS, People, people_of, remember
 from tests.benchmarks.rig import Rig, rigs
-from tests.support.desks import a_person, open_desk
+from tests.support.desks import open_desk
 
-PEOPLE, KINDS, MISTAKES = 20, 8, 40
-SHARES = {
-    Status.COMPLETED: 860, Status.FAILED: 80, Status.CANCELLED: 40, Status.TIMEOUT: 12, Status.QUEUED: 5,
-    Status.SCHEDULED: 2, Status.RUNNING: 1,
-}  # fmt: skip
-_TOGETHER = 5_000
 _ROUNDS = 15
 # What takes seconds is not asked as often.
-_LONGEST_SECONDS = 8.0
+_LONGEST_SECONDS = 3.0
+_SLOW_MS = 50.0
+
+Question = Callable[[], Awaitable[Any]]
 
 
-async def fill(desk: Desk, people: list[Actor], jobs: int) -> None:
-    """Jobs of everybody, of all kinds and statuses, as if they had been made over a month."""
-    dice = random.Random(jobs)
-    mistakes = [
-        failure("test.k", FailureType.TRANSIENT, f"Could not read part{n} of the source", None)
-        for n in range(MISTAKES)
-    ]
-    example = Job(
-        workspace_id=people[0].workspace_id, owner_id=people[0].user_id, kind="", title="", version=3
-    ).model_dump()
-    run = Attempt(job_id=new_id(), number=1, trigger=Trigger.FIRST, kind="").model_dump()
-    statuses = dice.choices(list(SHARES), list(SHARES.values()), k=jobs)
-    for start in range(0, jobs, _TOGETHER):
-        rows, runs = [], []
-        for n, status in enumerate(statuses[start : start + _TOGETHER], start):
-            row = example | _row(n, status, jobs, dice, people)
-            if status in {Status.FAILED, Status.TIMEOUT}:
-                mistake = dice.choice(mistakes)
-                said = {
-                    "error": mistake.message,
-                    "failure_type": mistake.type,
-                    "fingerprint": mistake.fingerprint,
-                }
-                row |= said
-                runs.append(run | said | {"job_id": row["id"], "kind": row["kind"], "status": status})
-            rows.append(row)
-        async with desk.db.write() as session:
-            await session.execute(sa.insert(Job), rows)
-            if runs:
-                await session.execute(sa.insert(Attempt), runs)
-        await job_counts.fold(desk.db)
-    if not desk.db.is_sqlite:
-        async with desk.db.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.execute(sa.text("VACUUM ANALYZE"))
+def searches() -> Iterator[str]:
+    """Every field of the language, alone and with words; words that are rare, common, nowhere, and only in old jobs."""
+    kind = next(iter(KINDS))
+    mistake = failure(kind, FailureType.UNKNOWN, "Could not read 1 bytes of the source").fingerprint
+    yield from ("needle", "directorscut", "session", "interview", "prologue", "nowhere", "0499", "Müller", "MÜLLER", "in")
+    yield from ("title:needle", "title:interview", 'error:"out of memory"', 'error:"exit status 4711"', "error:nothing")
+    yield from ("status:failed,timeout", f"kind:{kind}", "kind:video.*", "type:transient", f"fingerprint:{mistake}")
+    yield from ("owner:me", "owner:default7", "worker:render-1", "worker:render-99", "age:<1h", "age:<7d", "age:>80d")
+    yield from ("ended:<1h", "ended:>80d", f"after:{mistake}", "dismissed:yes", "attempts:>1", "attempts:>5", "retries:0")
+    yield from ("id:0198", "-kind:video.*", "-interview", "-error:ffmpeg")
+    yield from ("status:failed interview", "status:failed directorscut", "status:failed order", "status:running lecture")
+    yield from (f"kind:{kind} needle", f"kind:{kind} session", f"kind:{kind} fingerprint:{mistake}", "owner:me session")
+    yield from ("owner:me needle", f"kind:{kind} status:failed age:<7d", "age:<7d session", "interview session")
+    yield from ("interview prologue -session", "status:completed type:transient", "attempts:>1 age:>80d needle")
 
 
-def _row(n: int, status: Status, jobs: int, dice: random.Random, people: list[Actor]) -> dict[str, Any]:
-    job_id = new_id()
-    made = now() - timedelta(days=30) * (1 - n / jobs)
-    over = status in {Status.COMPLETED, Status.FAILED, Status.CANCELLED, Status.TIMEOUT}
-    return {
-        "id": job_id, "rank": job_id, "owner_id": dice.choice(people).user_id, "status": status,
-        "kind": f"test.kind{min(int(dice.expovariate(1)), KINDS - 1)}",
-        "title": f"{dice.choice(['interview', 'lecture', 'holiday'])}-{n:07}.mp4{' needle' if n == jobs // 2 else ''}",
-        "created_at": made, "updated_at": made, "queued_at": made, "finished_at": made if over else None,
-        "error": None, "failure_type": None, "fingerprint": None,
-    }  # fmt: skip
-
-
-def questions(
-    desk: Desk, dana: Actor, mem: Actor, fingerprint: str | None
-) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
+def questions(desk: Desk, people: People, second: str | None) -> Iterator[tuple[str, Question]]:
     """What is asked, by name."""
+    dana, mem = people.dana, people.mem
 
     async def page(actor: Actor, query: JobQuery) -> None:
         """As the dashboard reads: rows, why those wait that do, and the counters."""
@@ -107,35 +73,64 @@ def questions(
 
     everything = JobQuery()
     yield "first page", lambda: page(dana, everything)
+    yield "second page", lambda: page(dana, replace(everything, cursor=second))
     yield "first page of a member", lambda: page(mem, everything)
-    yield "counters alone", lambda: job_list.count_by_status(desk, dana, everything)
     yield "oldest first", lambda: page(dana, replace(everything, sort="oldest"))
-    yield "tab Failed", lambda: page(dana, JobQuery(statuses=(Status.FAILED,)))
-    yield "history", lambda: page(dana, JobQuery(statuses=(*SHARES,)[:4]))
-    for q in (
-        "status:failed,timeout", "kind:test.kind1", "kind:test.kind1 status:failed", "owner:me status:failed",
-        f"kind:test.kind1 fingerprint:{fingerprint}", "age:<1h", "error:part7", "interview", "needle", "nowhere",
-    ):  # fmt: skip
+    yield "counters alone", lambda: job_list.count_by_status(desk, dana, everything)
+    for status in Status:
+        yield f"tab {status}", lambda s=status: page(dana, JobQuery(statuses=(s,)))  # type: ignore[misc]
+    yield "history", lambda: page(dana, JobQuery(statuses=tuple(sorted(TERMINAL))))
+    yield "active", lambda: page(dana, JobQuery(statuses=tuple(sorted(ACTIVE))))
+    for q in searches():
         yield q, lambda q=q: page(dana, JobQuery(q=q))  # type: ignore[misc]
+    yield "session, second page", lambda: page(dana, JobQuery(q="session", cursor=second))
+    yield "session, oldest first", lambda: page(dana, JobQuery(q="session", sort="oldest"))
+    yield "session, of a member", lambda: page(mem, JobQuery(q="session"))
+    yield "counters of: session", lambda: job_list.count_by_status(desk, dana, JobQuery(q="session"))
     yield "groups of failures", lambda: failure_groups(desk, dana)
+    yield "groups of failures of a member", lambda: failure_groups(desk, mem)
+    for period in Period:
+        yield f"insights, {period}", lambda p=period: insights(desk, dana, p)  # type: ignore[misc]
+    yield "insights, 90d, of a member", lambda: insights(desk, mem, Period.QUARTER)
+    yield "insights, 90d, one kind", lambda: insights(desk, dana, Period.QUARTER, next(iter(KINDS)))
     yield "figures (/api/stats)", lambda: stats(desk, dana)
+    yield "audit log", lambda: audit.entries(desk, dana)
+    yield "export, first thousand", lambda: anext(_csv(desk, dana, ""))
+    yield "export of: session, first thousand", lambda: anext(_csv(desk, dana, "session"))
+    for typed in ("status:", "kind:v", "owner:d", "worker:"):
+        yield f"completion of {typed}", lambda t=typed: complete(desk, dana, t)  # type: ignore[misc]
 
 
-async def measure(rig: Rig, jobs: int) -> dict[str, float]:
+async def _csv(desk: Desk, actor: Actor, q: str) -> Any:
+    parts = export(desk, actor, JobQuery(q=q), Format.CSV)
+    await anext(parts)  # the names of the columns
+    yield await anext(parts)
+    await parts.aclose()  # type: ignore[attr-defined]
+
+
+async def measure(rig: Rig, jobs: int, only: str, *, plans: bool) -> dict[str, float]:
     """Milliseconds for each question, in a database of its own."""
     url = _database_of(rig, jobs)
     await upgrade(url)
     async with open_desk(url, rig.valkey.url, rig.folder, *rig.kinds) as desk:
-        people = [await a_person(desk, name=f"p{n}") for n in range(PEOPLE - 1)]
-        people.append(await a_person(desk, Role.MEMBER, name="mem"))
+        people = await people_of(desk)
         began = time.perf_counter()
-        await fill(desk, people, jobs)
+        await remember(desk, people, jobs)
         print(f"  {jobs:,} jobs made in {time.perf_counter() - began:.0f} s", flush=True)
-        fingerprint = failure(
-            "test.k", FailureType.TRANSIENT, "Could not read part7 of the source", None
-        ).fingerprint
-        asked = questions(desk, people[0], people[-1], fingerprint)
-        return {name: await _median(question) for name, question in asked}
+        return await ask(desk, people, only, plans=plans)
+
+
+async def ask(desk: Desk, people: People, only: str = "", *, plans: bool = False) -> dict[str, float]:
+    """Milliseconds for each question whose name holds `only`."""
+    second = (await job_list.read_page(desk, people.dana, JobQuery())).next_cursor
+    found = {}
+    for name, question in questions(desk, people, second):
+        if only not in name:
+            continue
+        found[name] = await _median(question)
+        if plans and found[name] > _SLOW_MS:
+            await _explain(desk, name, question)
+    return found
 
 
 def _database_of(rig: Rig, jobs: int) -> str:
@@ -146,7 +141,7 @@ def _database_of(rig: Rig, jobs: int) -> str:
     return rig.postgres.url(rig.postgres.create_database())
 
 
-async def _median(question: Callable[[], Awaitable[Any]]) -> float:
+async def _median(question: Question) -> float:
     await question()
     times: list[float] = []
     while len(times) < _ROUNDS and sum(times) < _LONGEST_SECONDS:
@@ -156,21 +151,48 @@ async def _median(question: Callable[[], Awaitable[Any]]) -> float:
     return statistics.median(times) * 1000
 
 
+async def _explain(desk: Desk, name: str, question: Question) -> None:
+    """Prints how the database reads each statement of a question."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(desk.db.engine.sync_engine, "before_cursor_execute", note)
+    await question()
+    event.remove(desk.db.engine.sync_engine, "before_cursor_execute", note)
+    how = "EXPLAIN QUERY PLAN" if desk.db.is_sqlite else "EXPLAIN ANALYZE"
+    print(f"\n=== {name}")
+    async with desk.db.engine.connect() as connection:
+        for statement, parameters in seen:
+            if statement.startswith(("SELECT", "WITH")):
+                rows = await connection.exec_driver_sql(f"{how} {statement}", parameters)
+                print("\n".join(["---", *(str(row[-1]) for row in rows)]))
+
+
 async def main() -> None:
     """Prints a table for each database."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--few", type=int, default=1_000)
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
+    parser.add_argument("--only", default="", help="questions whose name holds this")
+    parser.add_argument("--plans", action="store_true")
     options = parser.parse_args()
     for rig in rigs():
         if options.database not in {None, rig.name.lower()}:
             continue
-        print(rig.name)
-        few, many = await measure(rig, options.few), await measure(rig, options.jobs)
-        print(f"  {'':45}{options.few:>12,}{options.jobs:>12,}   ratio")
-        for name, ms in many.items():
-            print(f"  {name:45}{few[name]:>9.1f} ms{ms:>9.1f} ms{ms / few[name]:>8.1f}")
+        print(f"{rig.name}, load {os.getloadavg()[0]:.1f}")
+        few = await measure(rig, options.few, options.only, plans=False)
+        many = await measure(rig, options.jobs, options.only, plans=options.plans)
+        show(few, many, options.few, options.jobs)
+
+
+def show(few: dict[str, float], many: dict[str, float], *jobs: int) -> None:
+    """Prints the table."""
+    print(f"  {'':45}{jobs[0]:>12,}{jobs[1]:>12,}   ratio   (load {os.getloadavg()[0]:.1f})")
+    for name, ms in many.items():
+        print(f"  {name:45}{few[name]:>9.1f} ms{ms:>9.1f} ms{ms / few[name]:>8.1f}")
 
 
 if __name__ == "__main__":
