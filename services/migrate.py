@@ -18,8 +18,8 @@ _LOCK = 7_204_417_011
 
 
 async def upgrade(url: str) -> None:
-    """Applies what is missing. Raises what the driver raises when the database does not answer."""
-    database = Database(url)
+    """Applies what is missing, however long it takes. Raises what the driver raises where the database is away."""
+    database = Database(url, statement_seconds=None)
     try:
         if database.is_sqlite and (path := database.url.database) and path != ":memory:":
             await asyncio.to_thread(Path(path).parent.mkdir, parents=True, exist_ok=True)
@@ -49,6 +49,9 @@ async def _lock(connection: AsyncConnection, database: Database) -> None:
         _ = await connection.execution_options(sqlite_begin="IMMEDIATE")
         await connection.execute(sa.text("SELECT 1"))
     else:
+        # Limits that a role or a database has are for people who wait. Here, and for whoever waits for it, none holds.
+        for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            await connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
         await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 

@@ -288,13 +288,57 @@ class Job(SQLModel, table=True):
             postgresql_where=sa.text("deleted_at IS NULL"),
         ),
         sa.Index("ix_job_idempotency", "workspace_id", "owner_id", "idempotency_key", unique=True),
+        # Groups of failures are counted without a look at the jobs.
         sa.Index(
             "ix_job_failures",
             "workspace_id",
             "kind",
             "fingerprint",
+            "status",
+            "finished_at",
+            "id",
+            "attempt",
+            "owner_id",
             sqlite_where=sa.text("fingerprint IS NOT NULL AND deleted_at IS NULL"),
             postgresql_where=sa.text("fingerprint IS NOT NULL AND deleted_at IS NULL"),
+        ),
+        # Searches: one mistake, one type of them, in the grid's order; what ended then, what was run again.
+        sa.Index(
+            "ix_job_grid_fingerprint",
+            "workspace_id",
+            "fingerprint",
+            "rank",
+            sqlite_where=sa.text("fingerprint IS NOT NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("fingerprint IS NOT NULL AND deleted_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_job_grid_type",
+            "workspace_id",
+            "failure_type",
+            "rank",
+            sqlite_where=sa.text("failure_type IS NOT NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("failure_type IS NOT NULL AND deleted_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_job_ended",
+            "workspace_id",
+            "finished_at",
+            sqlite_where=sa.text("finished_at IS NOT NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("finished_at IS NOT NULL AND deleted_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_job_attempts",
+            "workspace_id",
+            "attempt",
+            sqlite_where=sa.text("attempt > 1 AND deleted_at IS NULL"),
+            postgresql_where=sa.text("attempt > 1 AND deleted_at IS NULL"),
+        ),
+        sa.Index(
+            "ix_job_retries",
+            "workspace_id",
+            "retry_count",
+            sqlite_where=sa.text("retry_count > 0 AND deleted_at IS NULL"),
+            postgresql_where=sa.text("retry_count > 0 AND deleted_at IS NULL"),
         ),
         # Housekeeping: each looks at what is due, never at the whole table.
         sa.Index(

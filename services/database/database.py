@@ -27,7 +27,8 @@ _SQLITE_BUSY_SECONDS = 5.0
 _WRITE_TRIES = 5
 # A database host that vanishes without a word must not hold anybody until TCP gives up.
 _CONNECT_SECONDS = 5
-_STATEMENT_SECONDS = 30
+STATEMENT_SECONDS = 30.0
+"""No page asks longer. A migration may: it is over when it is over."""
 
 T = TypeVar("T")
 
@@ -77,10 +78,12 @@ def _now_sqlite(element: db_now, compiler: Any, **kw: Any) -> str:
 class Database:
     """An engine for one URL. `read()` gives a session, `write()` a transaction that commits at its end."""
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 8, statement_seconds: float | None = STATEMENT_SECONDS
+    ) -> None:
         self.url = async_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _make_engine(self.url, pool_size)
+        self.engine = _make_engine(self.url, pool_size, statement_seconds)
         # SQLite has one writer: waiting here is fair and costs no busy loop inside the driver.
         self._writer = asyncio.Lock() if self.is_sqlite else None
 
@@ -169,7 +172,7 @@ def async_url(url: str) -> URL:
     raise ValueError(f"unsupported database: {backend}")
 
 
-def _make_engine(url: URL, pool_size: int) -> AsyncEngine:
+def _make_engine(url: URL, pool_size: int, statement_seconds: float | None) -> AsyncEngine:
     if url.get_backend_name() != "sqlite":
         # prepared_statement_cache_size keeps asyncpg's plans; statements here have fixed texts (see `rows_source`).
         return create_async_engine(
@@ -178,7 +181,7 @@ def _make_engine(url: URL, pool_size: int) -> AsyncEngine:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_pre_ping=True,
-            connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+            connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": statement_seconds},
         )
     engine = create_async_engine(
         url,

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services.desk import Desk
+from services.jobs import leads
 from services.jobs.job_list import JobQuery, page_query
 from services.jobs.spreadsheet import as_text
 from services.models import Job, User
@@ -47,12 +48,15 @@ def export(desk: Desk, actor: Actor, query: JobQuery, form: Format) -> AsyncIter
     """
     query = replace(query, limit=_TOGETHER - 1, cursor=None)
     ascending = query.sort == "oldest"
-    first = page_query(actor, query, None, ascending=ascending)
+    page_query(actor, query, None, ascending=ascending)  # a mistake is told now
     write = _csv if form is Format.CSV else _json
 
     async def rows() -> AsyncIterator[Sequence[dict[str, Any]]]:
-        page, emails = first, dict[UUID, str]()
+        after, emails = None, dict[UUID, str]()
+        async with desk.db.read() as session:
+            rare = await leads.rare(session, actor, query.q)
         while True:
+            page = page_query(actor, query, after, ascending=ascending, rare=rare)
             columns = page.with_only_columns(*(getattr(Job, name) for name in (*_FIELDS, "rank", "owner_id")))
             async with desk.db.read() as session:
                 found = (await session.execute(columns)).all()
@@ -65,7 +69,7 @@ def export(desk: Desk, actor: Actor, query: JobQuery, form: Format) -> AsyncIter
             ]
             if len(found) < _TOGETHER:
                 return
-            page = page_query(actor, query, found[-1].rank, ascending=ascending)
+            after = found[-1].rank
 
     return write(rows())
 

@@ -6,18 +6,21 @@ from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.desk import Desk
 from services.errors import Invalid
 from services.jobs import counts as job_counts
-from services.jobs import search
+from services.jobs import leads, search
 from services.models import Job, JobCount, User
 from services.models import is_now as _is
 from services.people.access import Actor
 from services.vocabulary import Status
 
 _LIST_LIMIT = 200
+_ORDERED = {"fingerprint", "type"}
+"""Fields whose indexes have the grid's order themselves."""
 COUNTED = 10_000
 """Of what a search finds, so many of each status are counted."""
 
@@ -88,9 +91,7 @@ async def read_page(desk: Desk, actor: Actor, query: JobQuery) -> Rows:
     backwards, position = _parse_cursor(query.cursor)
     ascending = (query.sort == "oldest") != backwards
     async with desk.db.read() as session:
-        found: list[Job] = list(
-            (await session.scalars(page_query(actor, query, position, ascending=ascending))).all()
-        )
+        found = await _read(session, actor, query, position, ascending=ascending)
     more, items = len(found) > query.limit, found[: query.limit]
     if backwards:
         items.reverse()
@@ -103,18 +104,31 @@ async def read_page(desk: Desk, actor: Actor, query: JobQuery) -> Rows:
     )
 
 
-def page_query(actor: Actor, query: JobQuery, after: UUID | None, *, ascending: bool) -> sa.Select[Any]:
-    """The jobs after a place in the order, one more than the page has.
+async def _read(
+    session: AsyncSession, actor: Actor, query: JobQuery, after: UUID | None, *, ascending: bool
+) -> list[Job]:
+    rare = await leads.rare(session, actor, query.q)
+    page = page_query(actor, query, after, ascending=ascending, rare=rare)
+    return list((await session.scalars(page)).all())
+
+
+def page_query(
+    actor: Actor, query: JobQuery, after: UUID | None, *, ascending: bool, rare: leads.Lead | None = None
+) -> sa.Select[Any]:
+    """The jobs after a place in the order, one more than the page has; those that `rare` gives, looked at one by one.
 
     Each index of the grid ends in status and rank, so several statuses are several walks along an index, whose first
     rows are put together: no database merges them so by itself.
     """
-    matching = _matching(actor, query)
-    if after:
-        matching.append(col(Job.rank) > after if ascending else col(Job.rank) < after)
+    matching = [] if after is None else [col(Job.rank) > after if ascending else col(Job.rank) < after]
     order = col(Job.rank).asc() if ascending else col(Job.rank).desc()
-    # In the statement's text: PostgreSQL plans for a tenth of all rows where it does not know how many are wanted.
-    most = sa.bindparam(None, query.limit + 1, type_=sa.Integer(), literal_execute=True)
+    most = leads.literal(query.limit + 1)
+    if rare is not None:
+        matching += _among(rare, actor, query)
+        if query.statuses:
+            matching.append(col(Job.status).in_(query.statuses))
+        return sa.select(Job).where(*matching).order_by(order).limit(most)
+    matching += _matching(actor, query)
     walks = _walks(actor, query)
     if len(walks) < 2:
         statuses = [col(Job.status).in_(query.statuses)] if query.statuses else []
@@ -130,9 +144,12 @@ def page_query(actor: Actor, query: JobQuery, after: UUID | None, *, ascending: 
 
 def _walks(actor: Actor, query: JobQuery) -> list[Status]:
     """The statuses to look for one by one; none where one look at the order of all does."""
+    fields = search.fields_of(query.q)
+    if not fields.isdisjoint(_ORDERED):
+        return []
     wanted = set(query.statuses or Status) & search.statuses_of(query.q)
     narrow = query.owner or query.kinds or not actor.sees_all_jobs
-    if narrow or len(wanted) < len(Status) or not search.fields_of(query.q).isdisjoint({"owner", "kind"}):
+    if narrow or len(wanted) < len(Status) or not fields.isdisjoint({"owner", "kind"}):
         return sorted(wanted)
     return []
 
@@ -140,30 +157,68 @@ def _walks(actor: Actor, query: JobQuery) -> list[Status]:
 async def count_by_status(desk: Desk, actor: Actor, query: JobQuery) -> Counts:
     """How many jobs of each status match, whatever statuses the query names.
 
-    Exact where only status, kind and owner are asked for. Else of each status at most `COUNTED` are counted.
+    Exact where only status, kind and owner are asked for, or where no more than `COUNTED` jobs can match. Else at
+    least so many as were found among the `COUNTED` that an index gives, or the latest of each status.
     """
     if (kept := search.counted(query.q, actor)) is not None:
         which = [*job_counts.seen_by(actor), *kept, *_narrowing(JobCount, actor, query)]
         async with desk.db.read() as session:
             return Counts(await job_counts.by_status(session, which))
-    matching = _matching(actor, query)
-    looks = [
-        sa.select(sa.func.count())
-        .select_from(sa.select(col(Job.id)).where(*matching, _is(status)).limit(COUNTED + 1).subquery())
-        .scalar_subquery()
-        for status in Status
-    ]
     async with desk.db.read() as session:
-        found = dict(zip(Status, (await session.execute(sa.select(*looks))).one(), strict=True))
+        some = None
+        for lead in leads.leads(query.q, actor, is_sqlite=desk.db.is_sqlite):
+            if await leads.gives_at_most(session, lead, COUNTED):
+                return Counts(await _count(session, actor, query, lead))
+            some = lead if some is None else some
+        if some is None:
+            return await _count_latest(session, actor, query, COUNTED)
+        found = await _count(session, actor, query, some.limit(leads.literal(COUNTED)))
+        latest = await _count_latest(session, actor, query, min(leads.FEW, COUNTED))
+    at_least = {
+        status: max(found[status], latest.by_status[status])
+        if status in latest.more
+        else latest.by_status[status]
+        for status in Status
+    }
+    return Counts(at_least, latest.more)
+
+
+async def _count(session: AsyncSession, actor: Actor, query: JobQuery, lead: leads.Lead) -> dict[Status, int]:
+    counts = sa.select(col(Job.status), sa.func.count()).where(*_among(lead, actor, query))
+    found = {row[0]: row[1] for row in await session.execute(counts.group_by(col(Job.status)))}
+    return {status: found.get(status, 0) for status in Status}
+
+
+def _among(lead: leads.Lead, actor: Actor, query: JobQuery) -> list[sa.ColumnElement[bool]]:
+    return [leads.among(lead), *leads.one_by_one(actor), *_conditions(actor, query)]
+
+
+async def _count_latest(session: AsyncSession, actor: Actor, query: JobQuery, most: int) -> Counts:
+    """How many match among the latest so many jobs of each status."""
+    wanted = sorted(search.statuses_of(query.q))
+    looks: list[Any] = []
+    for status in wanted:
+        these = [*actor.visible(), *_narrowing(Job, actor, query), _is(status)]
+        latest = sa.select(col(Job.rank)).where(*these).order_by(col(Job.rank).desc())
+        older = latest.offset(leads.literal(most)).limit(leads.literal(1)).scalar_subquery()
+        among_them = col(Job.rank) > sa.func.coalesce(older, sa.literal(UUID(int=0), sa.Uuid()))
+        matching = sa.select(sa.func.count()).where(*these, *search.conditions(query.q, actor), among_them)
+        looks += [matching.scalar_subquery(), older.is_not(None)]
+    row = (await session.execute(sa.select(*looks))).one() if looks else ()
+    found = dict(zip(wanted, zip(row[::2], row[1::2], strict=True), strict=True))
     return Counts(
-        {status: min(count, COUNTED) for status, count in found.items()},
-        frozenset(status for status, count in found.items() if count > COUNTED),
+        {status: found.get(status, (0, False))[0] for status in Status},
+        frozenset(status for status, (_, more) in found.items() if more),
     )
 
 
 def _matching(actor: Actor, query: JobQuery) -> list[sa.ColumnElement[bool]]:
     """The conditions on `Job`, but for the statuses."""
-    return [*actor.visible(), *search.conditions(query.q, actor), *_narrowing(Job, actor, query)]
+    return [*actor.visible(), *_conditions(actor, query)]
+
+
+def _conditions(actor: Actor, query: JobQuery) -> list[sa.ColumnElement[bool]]:
+    return [*search.conditions(query.q, actor), *_narrowing(Job, actor, query)]
 
 
 def _narrowing(

@@ -4,7 +4,6 @@ time, as a person would: files and words go, ledger and figures stay."""
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from services.errors import ServiceUnavailable
 from services.feed import Change
 from services.jobs import deletion
 from services.lifecycle import Candidate
-from services.models import Job, Workspace, now
+from services.models import Job, Workspace
 from services.people.access import Actor
 from services.people.workspaces import require_days
 from services.storage import archive, uploads
@@ -60,7 +59,7 @@ async def delete_expired(desk: Desk) -> int:
 async def _delete_some(desk: Desk, workspace: Workspace) -> int:
     days = workspace.retention_days or 0
     columns = sa.select(col(Job.id), col(Job.version), col(Job.status), col(Job.fingerprint))
-    query = _too_old(columns, workspace.id, days).order_by(col(Job.rank)).limit(_AT_ONCE)
+    query = _too_old(columns, workspace.id, days).order_by(col(Job.finished_at)).limit(_AT_ONCE)
     async with desk.db.read() as session:
         rows = (await session.execute(query)).all()
     if not rows:
@@ -96,12 +95,9 @@ async def _clear_up(desk: Desk, buried: Sequence[Change], inputs: set[UUID]) -> 
 
 
 def _too_old(query: Any, workspace_id: UUID, days: int) -> Any:
-    """What ended before then was made before then, too: the rank, which begins with that time, serves as the index."""
-    then = now() - timedelta(days=days)
-    made_before = UUID(int=int(then.timestamp() * 1000) << 80)
+    """What lies at one end of the index of what has ended, whatever else stands in the workspace."""
     return query.where(
         col(Job.workspace_id) == workspace_id,
-        col(Job.rank) < made_before,
         col(Job.deleted_at).is_(None),
         col(Job.status).in_(TERMINAL),
         col(Job.finished_at) < db_now(-days * 86_400),

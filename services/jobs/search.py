@@ -18,12 +18,16 @@ import sqlalchemy as sa
 from sqlmodel import col
 
 from services.failures.tables import is_dismissed
+from services.ids import first_id_at
 from services.insights.tables import Grain, OutcomeRollup
+from services.jobs.letters import holds
 from services.jobs.terms import Term, read_terms
 from services.models import Attempt, Job, JobCount, User, now
 from services.people.access import Actor
 from services.vocabulary import FailureType, Status
 
+CLOCKS = timedelta(hours=1)
+"""So far apart may be the clocks of the database, which says when a job ended, and of who made its id."""
 _LARGEST_NUMBER = 1_000_000
 _OLDEST = 100 * 365 * 24 * 3600
 
@@ -42,7 +46,7 @@ def conditions(query_text: str, actor: Actor, at: datetime | None = None) -> lis
         Invalid: a mistake; its data say where (`position`, `length`), what (`explanation`) and, where one can be
             guessed, what was meant (`suggestion`).
     """
-    return [_condition(replace(term, at=at), actor) for term in read_terms(query_text)]
+    return [condition(replace(term, at=at), actor) for term in read_terms(query_text)]
 
 
 def counted(query_text: str, actor: Actor) -> list[sa.ColumnElement[bool]] | None:
@@ -54,7 +58,7 @@ def counted(query_text: str, actor: Actor) -> list[sa.ColumnElement[bool]] | Non
     terms = read_terms(query_text)
     if any(term.field not in _COUNTED for term in terms):
         return None
-    return [_condition(replace(term, table=JobCount), actor) for term in terms]
+    return [condition(replace(term, table=JobCount), actor) for term in terms]
 
 
 def fields_of(query_text: str) -> set[str]:
@@ -72,20 +76,21 @@ def statuses_of(query_text: str) -> set[Status]:
     return left
 
 
-def _condition(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
+def condition(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
+    """One term as a condition. Raises Invalid as `conditions`."""
     if term.field is None:
         if not term.value:
             term.wrong("There is nothing between these quotes.")
-        condition = sa.or_(_contains(Job.title, term.value), _contains(Job.error, term.value))
+        holds_it = sa.or_(_contains(Job.title, term.value), _contains(Job.error, term.value))
     else:
         make = _FIELDS.get(term.field)
         if make is None:
             _unknown_field(term)
         if not term.value:
             term.wrong(f"Write a value after {term.field}:", f"{term.field}:{_EXAMPLES[term.field]}")
-        condition = make(term, actor)
+        holds_it = make(term, actor)
     # NULL is not what was excluded: without this, "-error:ffmpeg" would hide every job without an error.
-    return sa.not_(sa.func.coalesce(condition, sa.false())) if term.negated else condition
+    return sa.not_(sa.func.coalesce(holds_it, sa.false())) if term.negated else holds_it
 
 
 def _unknown_field(term: Term) -> NoReturn:
@@ -102,10 +107,15 @@ def _as_typed(term: Term) -> str:
 
 
 def _contains(column: Any, text: str) -> sa.ColumnElement[bool]:
-    return col(column).icontains(text, autoescape=True)
+    return holds(col(column), text)
 
 
 # --- fields -----------------------------------------------------------------------------------------------------------
+
+
+def in_passing(column: Any, default: Any) -> sa.ColumnElement[Any]:
+    """The column, said so that no index serves it: who reads along the grid's order sorts nothing."""
+    return sa.func.coalesce(column, default)
 
 
 def _one_of(name: str, words: type[StrEnum]) -> Callable[[Term, Actor], sa.ColumnElement[bool]]:
@@ -168,21 +178,35 @@ def _owner(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
 
 
 def _number(column: Any) -> Callable[[Term, Actor], sa.ColumnElement[bool]]:
-    def condition(term: Term, _: Actor) -> sa.ColumnElement[bool]:
-        found = _COMPARISON.fullmatch(term.value)
-        if not found or found["unit"] or int(found["number"]) > _LARGEST_NUMBER:
-            term.wrong(f"{term.field}: takes a number, with <, <=, >, >= or alone.", f"{term.field}:>1")
-        compare: sa.ColumnElement[bool] = _SIGNS[found["sign"] or "="](col(column), int(found["number"]))
-        return compare
+    def compared(term: Term, _: Actor) -> sa.ColumnElement[bool]:
+        compare, number = number_of(term)
+        condition: sa.ColumnElement[bool] = compare(in_passing(col(column), 0), number)
+        return condition
 
-    return condition
+    return compared
+
+
+def number_of(term: Term) -> tuple[Callable[[Any, Any], Any], int]:
+    """How a column is compared with which number. Raises Invalid."""
+    found = _COMPARISON.fullmatch(term.value)
+    if not found or found["unit"] or int(found["number"]) > _LARGEST_NUMBER:
+        term.wrong(f"{term.field}: takes a number, with <, <=, >, >= or alone.", f"{term.field}:>1")
+    return _SIGNS[found["sign"] or "="], int(found["number"])
 
 
 def _age(term: Term, _: Actor) -> sa.ColumnElement[bool]:
-    return _ago(term, Job.created_at)
+    compare, moment = ago(term)
+    condition: sa.ColumnElement[bool] = compare(col(Job.created_at), moment)
+    return condition if compare in {operator.gt, operator.ge} else _made_before(condition, moment)
 
 
-def _ago(term: Term, column: Any, or_else: str = "") -> sa.ColumnElement[bool]:
+def _made_before(condition: sa.ColumnElement[bool], moment: datetime) -> sa.ColumnElement[bool]:
+    """What was made, or over, before a moment has its place in the order before it: a walk begins there."""
+    return sa.and_(condition, col(Job.rank) < first_id_at(moment + CLOCKS))
+
+
+def ago(term: Term, or_else: str = "") -> tuple[Callable[[Any, Any], Any], datetime]:
+    """How a column is compared with which moment. Raises Invalid."""
     field = term.field
     found = _COMPARISON.fullmatch(term.value.lower())
     if not found or not found["unit"]:
@@ -195,17 +219,25 @@ def _ago(term: Term, column: Any, or_else: str = "") -> sa.ColumnElement[bool]:
         term.wrong("That is more than a hundred years.")
     # Younger is later: the comparison turns around.
     turned = {"<": operator.gt, "<=": operator.ge, ">": operator.lt, ">=": operator.le}[found["sign"]]
-    condition: sa.ColumnElement[bool] = turned(col(column), (term.at or now()) - timedelta(seconds=seconds))
-    return condition
+    return turned, (term.at or now()) - timedelta(seconds=seconds)
 
 
 def _ended(term: Term, _: Actor) -> sa.ColumnElement[bool]:
-    """`<7d`: in the last seven days; `2026-11-22` or `2026-11-22T14:00..2026-11-22T20:00`: in that day or span, UTC."""
+    condition, end = ended(term, in_passing(col(Job.finished_at), sa.null()))
+    return _made_before(condition, end) if end else condition
+
+
+def ended(term: Term, finished: Any) -> tuple[sa.ColumnElement[bool], datetime | None]:
+    """`<7d`: in the last seven days; `2026-11-22` or `2026-11-22T14:00..2026-11-22T20:00`: in that day or span, UTC.
+
+    With the moment before which all of it was over, where it names one. Raises Invalid.
+    """
     try:
         start, end = _span(term.value)
     except ValueError:
-        return _ago(term, Job.finished_at, " Or a day, 2026-11-22, or a span, 2026-11-22T14:00..2026-11-23.")
-    return sa.and_(col(Job.finished_at) >= start, col(Job.finished_at) < end)
+        compare, moment = ago(term, " Or a day, 2026-11-22, or a span, 2026-11-22T14:00..2026-11-23.")
+        return compare(finished, moment), None if compare in {operator.gt, operator.ge} else moment
+    return sa.and_(finished >= start, finished < end), end
 
 
 def _span(text: str) -> tuple[datetime, datetime]:
@@ -221,7 +253,16 @@ def _moment(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _after(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
+def _after(term: Term, _: Actor) -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        col(Attempt.job_id) == col(Job.id),
+        col(Attempt.after_fingerprint) == term.value.lower(),
+        col(Attempt.void).is_(False),
+    )
+
+
+def retried_after(term: Term, actor: Actor) -> sa.Select[Any]:
+    """The jobs that were retried after a failure."""
     rolled = OutcomeRollup
     # The index of retries begins with the kind: with those that have ever run here, it serves.
     kinds = sa.select(col(rolled.kind)).where(
@@ -229,20 +270,22 @@ def _after(term: Term, actor: Actor) -> sa.ColumnElement[bool]:
         col(rolled.whose) == actor.workspace_id,
         col(rolled.grain) == Grain.DAY,
     )
-    retried = sa.select(col(Attempt.job_id)).where(
+    return sa.select(col(Attempt.job_id)).where(
         col(Attempt.kind).in_(kinds),
         col(Attempt.after_fingerprint) == term.value.lower(),
         col(Attempt.void).is_(False),
     )
-    return col(Job.id).in_(retried)
 
 
 def _batch(term: Term, _: Actor) -> sa.ColumnElement[bool]:
-    """Retried by the batch with this id. The index of the attempts that belong to batches serves it."""
-    retried = sa.select(col(Attempt.job_id)).where(
+    return col(Job.id).in_(retried_by(term))
+
+
+def retried_by(term: Term) -> sa.Select[Any]:
+    """The jobs that a batch retried. The index of the attempts that belong to batches serves it."""
+    return sa.select(col(Attempt.job_id)).where(
         col(Attempt.batch_id).is_not(None), col(Attempt.batch_id).between(*_ids(term))
     )
-    return col(Job.id).in_(retried)
 
 
 def _dismissed(term: Term, _: Actor) -> sa.ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """A desk with a past: a million jobs of many people in three workspaces over 90 days, written straight into the tables.
 
-The rows go to the driver as they are (SQLite's executemany, PostgreSQL's COPY), so that a million takes two minutes. The
-database's triggers fill what is derived by them; the roll-ups are added up by the code that folds.
+The rows go to the driver as they are (SQLite's executemany, PostgreSQL's COPY), so that a million takes some minutes.
+Triggers fill what they derive; the roll-ups are added up by the code that folds.
 """
 
 import json
@@ -13,9 +13,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
-
-import asyncpg  # type: ignore[import-untyped]
-import sqlalchemy as sa
 
 from services.desk import Desk
 from services.failures.failures import failure
@@ -95,8 +92,15 @@ async def remember(desk: Desk, people: People, jobs: int) -> None:
     if not desk.db.is_sqlite:
         async with desk.db.engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
-            for table in ("job", "attempt", "audit_entry", "outcome_rollup", "duration_rollup", "recovery_rollup"):
-                driver = (await connection.get_raw_connection()).driver_connection
+            for table in (
+                "job",
+                "attempt",
+                "audit_entry",
+                "outcome_rollup",
+                "duration_rollup",
+                "recovery_rollup",
+            ):
+                driver: Any = (await connection.get_raw_connection()).driver_connection
                 await driver.execute(f"VACUUM ANALYZE {table}", timeout=600)
 
 
@@ -132,7 +136,7 @@ class _Past:
         job = {
             "id": job_id, "rank": job_id, "workspace_id": owner.workspace_id, "owner_id": owner.user_id,
             "kind": kind, "title": self._title(n, kind), "args": {}, "status": status,
-            "version": 2 * len(runs) + 1, "attempt": len(runs), "progress": 100.0 if status is Status.COMPLETED else 0.0,
+            "version": 2 * len(runs) + 1, "attempt": len(runs), "progress": 100 * (status is Status.COMPLETED),
             "error": None, "failure_type": None, "fingerprint": None, "retry_count": len(runs) - 1,
             "auto_retry_count": 0, "priority": Priority.NORMAL, "kicks": 1, "created_at": made, "updated_at": made,
             "queued_at": made, "started_at": None, "finished_at": None, "worker": None,
@@ -144,7 +148,9 @@ class _Past:
             after, ended = attempt["fingerprint"], attempt["finished_at"] or ended
             self._note(owner, attempt, attempts[:-1])
         last = attempts[-1]
-        job |= {name: last[name] for name in ("error", "failure_type", "fingerprint", "queued_at", "started_at")}
+        job |= {
+            name: last[name] for name in ("error", "failure_type", "fingerprint", "queued_at", "started_at")
+        }
         job |= {"finished_at": last["finished_at"], "worker": last["worker"], "updated_at": ended}
         entries = [
             {
@@ -173,8 +179,14 @@ class _Past:
     ) -> dict[str, Any]:
         dice = self._dice
         queued = since + timedelta(seconds=dice.expovariate(0.02)) if number > 1 else since
-        started = None if status in {Status.QUEUED, Status.SCHEDULED} else queued + timedelta(seconds=dice.expovariate(1))
-        finished = started + timedelta(seconds=dice.expovariate(0.05)) if started and status in TERMINAL else None
+        started = (
+            None
+            if status in {Status.QUEUED, Status.SCHEDULED}
+            else queued + timedelta(seconds=dice.expovariate(1))
+        )
+        finished = (
+            started + timedelta(seconds=dice.expovariate(0.05)) if started and status in TERMINAL else None
+        )
         error, print_, type_ = self._failure(job["kind"]) if status in UNSUCCESSFUL else (None, None, None)
         return {
             "job_id": job["id"], "number": number, "trigger": Trigger.FIRST if number == 1 else Trigger.MANUAL,
@@ -222,7 +234,7 @@ async def _to_sqlite(desk: Desk, tables: dict[str, list[dict[str, Any]]]) -> Non
             if rows:
                 names, marks = ", ".join(rows[0]), ", ".join("?" * len(rows[0]))
                 connection.executemany(
-                    f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608 - names written above
+                    f"INSERT INTO {table} ({names}) VALUES ({marks})",
                     ([_for_sqlite(value) for value in row.values()] for row in rows),
                 )
         connection.execute("COMMIT")
@@ -239,12 +251,15 @@ def _for_sqlite(value: Any) -> Any:
 
 async def _to_postgresql(desk: Desk, tables: dict[str, list[dict[str, Any]]]) -> None:
     async with desk.db.engine.connect() as connection:
-        driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+        driver: Any = (await connection.get_raw_connection()).driver_connection
         async with driver.transaction():
             for table, rows in tables.items():
                 if rows:
                     await driver.copy_records_to_table(
-                        table, columns=list(rows[0]), timeout=600, records=[_for_postgresql(row) for row in rows]
+                        table,
+                        columns=list(rows[0]),
+                        timeout=600,
+                        records=[_for_postgresql(row) for row in rows],
                     )
 
 

@@ -12,8 +12,11 @@ from services.insights import tables
 
 def _differences(connection: sa.Connection) -> list[object]:
     context = MigrationContext.configure(connection, opts={"compare_type": True})
+    # What triggers derive from jobs is no model: the words, and SQLite's own tables behind them.
+    derived = ("job_text", "job_words", "ix_job_text_words")
     # Foreign keys are left out: SQLite cannot add one to a table that is there, and compares them by other names.
-    return [d for d in compare_metadata(context, SQLModel.metadata) if "fk" not in str(d[0])]
+    found = [d for d in compare_metadata(context, SQLModel.metadata) if "fk" not in str(d[0])]
+    return [d for d in found if not str(getattr(d[1], "name", "")).startswith(derived)]
 
 
 async def test_a_migrated_database_has_the_tables_columns_and_indexes_of_the_models(

@@ -21,6 +21,7 @@ from services.models import Job, now
 from services.people.access import Actor
 from services.vocabulary import FailureType, Role, Status
 from tests.support.desks import a_person, open_desk
+from tests.support.history import id_at
 
 ACTOR = Actor(new_id(), "dana@example.org", "Dana", new_id(), "default", "Default", Role.ADMIN)
 
@@ -38,6 +39,13 @@ class Shelf:
             return [title.partition(" ")[0] for title in (await session.scalars(statement)).all()]
 
 
+def made(**ago: float) -> dict[str, Any]:
+    """When, and the key that says so."""
+    at = now() - timedelta(**ago)
+    job_id = id_at(at)
+    return {"id": job_id, "rank": job_id, "created_at": at}
+
+
 @pytest.fixture
 async def shelf(database_url: str, redis_url: str, tmp_path: Path) -> AsyncIterator[Shelf]:
     async with open_desk(database_url, redis_url, tmp_path) as desk:
@@ -48,13 +56,12 @@ async def shelf(database_url: str, redis_url: str, tmp_path: Path) -> AsyncItera
             session.add_all([
                 Job(title="A interview.mp4", owner_id=dana.user_id, status=Status.FAILED, attempt=3, retry_count=2,
                     error="FFmpeg not found in PATH", failure_type=FailureType.ENVIRONMENT, fingerprint="aa11",
-                    worker="render-1", created_at=now() - timedelta(hours=2), **common),
+                    worker="render-1", **made(hours=2), **common),
                 Job(title='B 100% of_it "quoted"', owner_id=tom.user_id, status=Status.QUEUED,
-                    created_at=now() - timedelta(days=3), **common),
+                    **made(days=3), **common),
                 Job(title="C https://example.org/x", owner_id=tom.user_id, status=Status.TIMEOUT,
                     error="Timed out: ffmpeg", failure_type=FailureType.TIMEOUT, attempt=2,
-                    created_at=now() - timedelta(seconds=5),
-                    **(common | {"kind": "video_download"})),
+                    **made(seconds=5), **(common | {"kind": "video_download"})),
             ])  # fmt: skip
         yield Shelf(desk, dana)
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from services.desk import Desk
+from services.ids import first_id_at, new_id
 from services.models import Attempt, Job
 from services.people.access import Actor
 from services.vocabulary import Status, Trigger
@@ -27,11 +29,17 @@ class Past:
     """Whether a worker ever had it."""
 
 
+def id_at(moment: datetime) -> UUID:
+    """A key as it would have been made then."""
+    return UUID(int=first_id_at(moment).int | new_id().int % (1 << 80))
+
+
 def job_with_past(owner: Actor, kind: str, begin: datetime, runs: Sequence[Past]) -> list[Job | Attempt]:
     """The rows of a job whose first run was queued at `begin`."""
     job = Job(
-        workspace_id=owner.workspace_id, owner_id=owner.user_id, kind=kind, title=kind, created_at=begin
-    )
+        id=id_at(begin), workspace_id=owner.workspace_id, owner_id=owner.user_id, kind=kind, title=kind,
+        created_at=begin,
+    )  # fmt: skip
     job.rank = job.id
     rows: list[Job | Attempt] = [job]
     end, after = begin, None

@@ -28,7 +28,8 @@ class PostgresServer:
         if self._user:
             os.chown(self.folder, self._user, self._user)
         self._run("initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                  "--no-locale", "--no-sync", "--set", "max_connections=200")  # fmt: skip
+                  "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync",
+                  "--set", "max_connections=200")  # fmt: skip
         self._process = self._start()
 
     def url(self, database: str = "postgres") -> str:
