@@ -64,6 +64,10 @@ class Workspace(SQLModel, table=True):
     balance: int = 0
     retention_days: int | None = None
     """So long jobs are kept after they have ended; None: for ever."""
+    webhook_secret: str | None = None
+    """What signs its webhooks, encrypted."""
+    webhook_secret_by: str | None = None
+    webhook_secret_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
     __table_args__ = (sa.CheckConstraint("balance >= 0", name="balance_not_negative"),)

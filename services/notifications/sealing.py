@@ -1,4 +1,7 @@
-"""A channel's address, which may hold passwords and tokens: encrypted with a key made from `MULLIGAN_SECRET_KEY`."""
+"""Secrets at rest: a channel's address, which may hold passwords and tokens, and what signs webhooks.
+
+Encrypted with keys made from `MULLIGAN_SECRET_KEY`, one for each purpose.
+"""
 
 import base64
 import hmac
@@ -19,24 +22,24 @@ class Unsealable(MulliganError):
     status = 409
 
 
-def seal(settings: Settings, address: str) -> str:
-    """The address as it is stored."""
-    return _cipher(settings).encrypt(address.encode()).decode()
+def seal(settings: Settings, text: str, purpose: bytes = _PURPOSE) -> str:
+    """The text as it is stored."""
+    return _cipher(settings, purpose).encrypt(text.encode()).decode()
 
 
-def unseal(settings: Settings, sealed: str) -> str:
-    """The address as it was given.
+def unseal(settings: Settings, sealed: str, purpose: bytes = _PURPOSE) -> str:
+    """The text as it was given.
 
     Raises:
         Unsealable: it was sealed with another key.
     """
     try:
-        return _cipher(settings).decrypt(sealed.encode()).decode()
+        return _cipher(settings, purpose).decrypt(sealed.encode()).decode()
     except InvalidToken:
         raise Unsealable from None
 
 
-def _cipher(settings: Settings) -> Fernet:
-    # A key of its own for this purpose: what signs cookies must not be what encrypts.
-    key = hmac.new(settings.signing_key.encode(), _PURPOSE, sha256).digest()
+def _cipher(settings: Settings, purpose: bytes) -> Fernet:
+    # A key of its own for each purpose: what signs cookies must not be what encrypts.
+    key = hmac.new(settings.signing_key.encode(), purpose, sha256).digest()
     return Fernet(base64.urlsafe_b64encode(key))

@@ -7,11 +7,14 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator, model_validator
 
+from services.failures.failures import JobError
 from services.guard.addresses import AddressRefused, WebAddress
 from services.kinds import job_kind
 from services.models import now
+from services.notifications.sealing import Unsealable
+from services.people import webhook_secret
 from services.policy import AutoRetry, Backoff, RetryDialog, RetryPolicy
-from services.vocabulary import Status
+from services.vocabulary import FailureType, Status
 from tasks.context import RunContext
 from tasks.kinds import suits
 from tasks.kinds.webhook.signature import signing_key, webhook_headers
@@ -70,7 +73,7 @@ class WebhookArgs(BaseModel):
     secret: SecretStr | None = Field(
         default=None,
         title="Signing secret",
-        description="Signs the request as Standard Webhooks does; whsec_… or a word of your own",
+        description="Signs as Standard Webhooks does, instead of the workspace's; whsec_… or a word of your own",
     )
     timeout: float = Field(
         default=30, ge=1, le=300, title="Timeout", description="Seconds that the receiver has for its answer"
@@ -152,25 +155,40 @@ async def deliver_webhook(job: RunContext, args: WebhookArgs) -> dict[str, Any]:
     from tasks.kinds.webhook import failures
     from tasks.kinds.webhook.delivery import deliver
 
+    secret = await _secret(job, args)
     await job.progress(10, "Waiting for the answer")
     async with guarded_client(job.desk.settings, timeout=args.timeout) as client:
         try:
-            answer = await deliver(client, client.build_request(**_request(job, args)), args.timeout)
+            answer = await deliver(client, client.build_request(**_request(job, args, secret)), args.timeout)
         except (AddressRefused, TimeoutError, httpx.TransportError) as error:
             trouble = failures.from_trouble(error, args.timeout)
             await job.log(trouble.message)
             raise trouble from None
     await job.log(f"{args.method} answered with {answer.status} in {answer.seconds:.2f} s")
-    result = {"response": answer.as_json(job.secrets), "webhook_id": str(job.id)}
+    result = {"response": answer.as_json((*job.secrets, *filter(None, [secret]))), "webhook_id": str(job.id)}
     if failed := failures.from_answer(answer, now()):
         job.so_far = result
         raise failed
     return result
 
 
-def _request(job: RunContext, args: WebhookArgs) -> dict[str, Any]:
+async def _secret(job: RunContext, args: WebhookArgs) -> str | None:
+    """What signs it: the job's own secret, else the workspace's, where it has one."""
+    if args.secret:
+        return args.secret.get_secret_value()
+    try:
+        return await webhook_secret.of_workspace(job.desk, job.workspace_id)
+    except Unsealable:
+        raise JobError(
+            "The workspace's signing secret cannot be read on this worker",
+            failure_type=FailureType.ENVIRONMENT,
+            advice="Web and workers need the same MULLIGAN_SECRET_KEY. Give it to the worker, or make another secret.",
+        ) from None
+
+
+def _request(job: RunContext, args: WebhookArgs, secret: str | None) -> dict[str, Any]:
     """What httpx makes the request of."""
-    key = signing_key(args.secret.get_secret_value()) if args.secret else None
+    key = signing_key(secret) if secret else None
     payload = args.payload
     defaults = {"User-Agent": "Mulligan-Webhook", "Accept": "*/*", "Accept-Encoding": "identity"}
     if args.body is not None:

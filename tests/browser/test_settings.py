@@ -170,6 +170,25 @@ async def test_credits_are_added_with_a_reason_and_never_below_0(visit: Open, ap
     await expect(line).to_contain_text("+25")
 
 
+async def test_a_secret_signs_webhooks_until_it_is_taken_away(visit: Open, api: httpx.Client) -> None:
+    page = await visit("/settings/webhooks")
+    await expect(page.get_by_text("only webhooks with a secret of their own are signed")).to_be_visible()
+    await page.get_by_role("button", name="Make a secret").click()
+    shown = page.get_by_role("textbox", name="Signing secret")
+    await expect(shown).to_have_text(re.compile("^whsec_"))
+    first = await shown.inner_text()
+    await expect(page.get_by_text("Webhooks are signed. Made by dana")).to_be_visible()
+    await require_accessible(page)
+    await page.get_by_role("button", name="Make another").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Make another").click()
+    await expect(shown).not_to_have_text(first)
+    await page.get_by_role("button", name="Sign no more").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Sign no more").click()
+    await expect(shown).to_have_count(0)
+    await expect(page.get_by_role("button", name="Make a secret")).to_be_visible()
+    assert call(api, "GET", "/api/workspace/webhook-secret").json() == {"made_at": None, "made_by": None}
+
+
 async def test_a_charge_leads_to_its_job(
     visit: Open, submit: Callable[..., dict[str, Any]], api: httpx.Client
 ) -> None:

@@ -19,6 +19,7 @@ from services.errors import Invalid, QueueUnavailable, RetryLimitReached
 from services.jobs import jobs, submission
 from services.kinds import load_kinds
 from services.models import Job
+from services.people import webhook_secret
 from services.people.access import Actor
 from services.retry.retrying import plan_retry, retry
 from services.vocabulary import TERMINAL, FailureType, Status, Trigger
@@ -141,6 +142,20 @@ class TestDelivery:
         )
         assert response["headers"] == {"content-length": "12", "content-type": "application/json"}
         assert 0 <= response["seconds"] < 30
+
+    async def test_the_workspace_s_secret_signs_what_brings_none(self, sender: Sender) -> None:
+        secret = await webhook_secret.make(sender.desk, sender.me)
+        repeats = answer(200, f"you signed with {secret}".encode(), Content_Type="text/plain")
+        async with an_endpoint(repeats, OK) as endpoint:
+            job = await sender.delivered(endpoint.url, body={"n": 1})
+            await sender.delivered(endpoint.url, body={"n": 2}, secret=SECRET)
+
+        signed, by_its_own = endpoint.calls
+        verify(signed, secret)
+        verify(by_its_own, SECRET)
+        assert job.result
+        assert secret not in json.dumps(job.result)
+        assert "you signed with" in job.result["response"]["body"]
 
     async def test_without_body_and_secret(self, sender: Sender) -> None:
         async with an_endpoint(answer(204)) as endpoint:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.errors import Invalid
 from services.jobs import retention
-from services.people import workspaces
+from services.people import webhook_secret, workspaces
 from services.people.workspaces import LONGEST_DAYS
 from ui.api.caller import Caller, TheDesk
 from ui.api.schemas import Order, Wire
@@ -43,6 +43,19 @@ class RetentionOut(BaseModel):
     more: bool = Field(description="Whether there are more than were counted.")
 
 
+class WebhookSecretOut(BaseModel):
+    """What signs webhooks; both null: nothing does."""
+
+    made_at: datetime | None
+    made_by: str | None
+
+
+class NewWebhookSecret(BaseModel):
+    """A secret, shown once."""
+
+    secret: str
+
+
 @router.get("/workspace")
 async def get_workspace(desk: TheDesk, actor: Caller) -> WorkspaceOut:
     """The workspace that the caller is in."""
@@ -70,3 +83,22 @@ async def get_retention(
     """How many jobs would be removed now, if ended jobs were kept for so many days. Admins only."""
     found = await retention.would_go(desk, actor, days)
     return RetentionOut(days=days, jobs=min(found, retention.COUNTED), more=found > retention.COUNTED)
+
+
+@router.get("/workspace/webhook-secret")
+async def get_webhook_secret(desk: TheDesk, actor: Caller) -> WebhookSecretOut:
+    """Whether the workspace has a secret that signs its webhooks. Admins only."""
+    made = await webhook_secret.made(desk, actor)
+    return WebhookSecretOut(made_at=made and made.at, made_by=made and made.by)
+
+
+@router.post("/workspace/webhook-secret", status_code=201)
+async def post_webhook_secret(desk: TheDesk, actor: Caller) -> NewWebhookSecret:
+    """Makes one, told this once; the one of before signs nothing from then on. Admins only."""
+    return NewWebhookSecret(secret=await webhook_secret.make(desk, actor))
+
+
+@router.delete("/workspace/webhook-secret", status_code=204)
+async def delete_webhook_secret(desk: TheDesk, actor: Caller) -> None:
+    """Takes it away: what brings no secret of its own is not signed any more. Admins only."""
+    await webhook_secret.remove(desk, actor)

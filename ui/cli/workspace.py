@@ -230,6 +230,24 @@ def set_workspace(
         _say(client.patch("/api/workspace", order), as_json=as_json)
 
 
+@workspace.command("webhook-secret")
+def webhook_secret(
+    remove: Annotated[bool, typer.Option("--remove", help="Sign no more.")] = False,
+    url: Url = HERE,
+    as_json: Json = False,
+) -> None:
+    """Make a secret that signs webhooks: printed once, alone on standard output. The one of before ends."""
+    from ui.cli.client import open_client, print_json
+
+    with open_client(url, as_json=as_json) as client:
+        if remove:
+            client.delete("/api/workspace/webhook-secret")
+            print("Webhooks are not signed any more.", file=sys.stderr)
+            return
+        made = client.post("/api/workspace/webhook-secret")
+    print_json(made) if as_json else print(made["secret"])
+
+
 def _say(said: dict[str, Any], *, as_json: bool) -> None:
     from ui.cli.client import print_json
     from ui.cli.show import plain

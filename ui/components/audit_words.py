@@ -26,6 +26,8 @@ _VERBS = {
     "retention.delete": "deleted jobs that were kept long enough",
     "retries.off": "switched retries off",
     "retries.on": "switched retries on again",
+    "webhooks.secret": "made a secret that signs webhooks",
+    "webhooks.unsigned": "took the secret of webhooks away",
     "kind.pause": "paused jobs",
     "kind.resume": "resumed jobs",
     "stuck.ring": "rang again for stuck jobs",

@@ -83,6 +83,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/audit"): Row(200, 200, 403, 200),
     ("GET", "/api/workspace"): Row(200, 200, 200, 200),
     ("GET", "/api/workspace/retention"): Row(200, 403, 403, 403, query={"days": "3"}),
+    ("GET", "/api/workspace/webhook-secret"): Row(200, 403, 403, 403),
+    ("POST", "/api/workspace/webhook-secret"): Row(201, 403, 403, 403),
+    ("DELETE", "/api/workspace/webhook-secret"): Row(204, 403, 403, 403),
     ("PATCH", "/api/workspace"): Row(200, 403, 403, 403, body(retention_days=None)),
     ("POST", "/api/credits"): Row(200, 403, 403, 403, body(amount=1, reason="thanks")),
     # jobs

@@ -50,6 +50,10 @@ async def test_tokens_credits_and_the_workspace(shell: Shell) -> None:
     assert said.out.strip() == "Studio (default): 125 credits, jobs are kept for 30 days after their end"
     assert (await shell.run("workspace", "set", "--keep-days", "0")).out.strip().endswith("kept for ever")
     assert (await shell.run("workspace", "set")).code == 2
+    secret = await shell.run("workspace", "webhook-secret")
+    assert (secret.code, secret.out.startswith("whsec_"), secret.out.count("\n")) == (0, True, 1)
+    unsigned = await shell.run("workspace", "webhook-secret", "--remove")
+    assert (unsigned.code, unsigned.out) == (0, "")
     assert (await shell.run("token", "revoke", one["id"])).code == 0
     assert (await shell.run("workspace", "show")).code == 1
 

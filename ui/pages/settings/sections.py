@@ -15,6 +15,7 @@ from ui.pages.settings.notifications import NotificationsSection
 from ui.pages.settings.retries import RetriesSection
 from ui.pages.settings.section import SettingsSection, everybody
 from ui.pages.settings.tokens import TokensSection
+from ui.pages.settings.webhooks import WebhooksSection
 from ui.pages.settings.workspace import WorkspaceSection
 
 SECTIONS: tuple[SettingsSection, ...] = (
@@ -37,6 +38,10 @@ SECTIONS: tuple[SettingsSection, ...] = (
         "retries", "Retries", "replay",
         "Hold retries back while something is being mended, of all jobs or of one kind.",
         lambda actor: actor.operates, RetriesSection,
+    ),
+    SettingsSection(
+        "webhooks", "Webhooks", "webhook", "How receivers know that a webhook comes from this workspace.",
+        lambda actor: actor.is_admin, WebhooksSection,
     ),
     SettingsSection(
         "notifications", "Notifications", "notifications", "Who is told, where, and of what.", everybody,
