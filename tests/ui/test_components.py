@@ -23,8 +23,10 @@ from ui.components import wording
 from ui.components.answer import _indented as indented
 from ui.components.args_schema import Shape, arg_fields
 from ui.components.audit_words import _VERBS as AUDIT_VERBS
+from ui.components.element import Tag
 from ui.components.job_story import step_views, timeline
 from ui.components.job_view import JobView, job_view
+from ui.components.tree import tree
 from ui.components.when_field import WhenField
 from ui.theme import STATUS_LOOKS, STYLESHEET
 from ui.theme.tokens import DARK, LIGHT
@@ -263,3 +265,25 @@ class TestTheme:
         own |= {"h", "done", "failed", "late", "key"}  # of the chart of the insights
         own |= {f"k-{name}" for name in ("completed", "failed", "timeout", "cancelled")}
         assert used - own <= set(LIGHT)
+
+
+class TestTree:
+    def drawn(self, value: Any) -> tuple[str, int]:
+        """What it says, and of how many elements it is made."""
+        with Client(page("")) as client:
+            before = len(client.elements)
+            tree(value)
+            made = list(client.elements.values())[before:]
+        said = " ".join(each.text for each in made if isinstance(each, Tag))
+        client.delete()
+        return said, len(made)
+
+    def test_what_is_left_out_is_counted(self) -> None:
+        assert self.drawn(list(range(202)))[0].endswith("… 2 more entries")
+        assert self.drawn({"a": "x" * 2_001})[0].endswith("… 1 more character")
+        assert "more" not in self.drawn({"a": ["x" * 2_000] * 200})[0]
+
+    def test_a_page_is_not_made_of_a_stranger_s_millions(self) -> None:
+        said, elements = self.drawn([[[0] * 200] * 200] * 200)
+        assert elements < 10_000
+        assert "199 more entries" in said
