@@ -1,5 +1,8 @@
 """The migrations make what the models say."""
 
+from importlib import import_module
+from pathlib import Path
+
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -8,6 +11,7 @@ from sqlmodel import SQLModel
 from services import models
 from services.database.database import Database
 from services.insights import tables
+from services.migrations import versions
 
 
 def _differences(connection: sa.Connection) -> list[object]:
@@ -17,6 +21,15 @@ def _differences(connection: sa.Connection) -> list[object]:
     # Foreign keys are left out: SQLite cannot add one to a table that is there, and compares them by other names.
     found = [d for d in compare_metadata(context, SQLModel.metadata) if "fk" not in str(d[0])]
     return [d for d in found if not str(getattr(d[1], "name", "")).startswith(derived)]
+
+
+def test_each_stands_behind_the_one_before_by_number() -> None:
+    """Two of one number, made at the same time: Alembic would run one of them and forget the other."""
+    behind = None
+    for file in sorted(Path(versions.__path__[0]).glob("[0-9]*.py")):
+        module = import_module(f"{versions.__name__}.{file.stem}")
+        assert (module.revision, module.down_revision) == (file.stem[:4], behind), file.name
+        behind = module.revision
 
 
 async def test_a_migrated_database_has_the_tables_columns_and_indexes_of_the_models(
