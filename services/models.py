@@ -518,6 +518,14 @@ class Attempt(SQLModel, table=True):
             sqlite_where=sa.text("after_fingerprint IS NOT NULL"),
             postgresql_where=sa.text("after_fingerprint IS NOT NULL"),
         ),
+        # The words of a failure that may stand on no job any more.
+        sa.Index(
+            "ix_attempt_words",
+            "kind",
+            "fingerprint",
+            sqlite_where=sa.text("fingerprint IS NOT NULL AND error IS NOT NULL"),
+            postgresql_where=sa.text("fingerprint IS NOT NULL AND error IS NOT NULL"),
+        ),
         sa.Index(
             "ix_attempt_upload_before",
             "upload_before",

@@ -119,7 +119,7 @@ class Housekeeping:
             lambda: purge_deleted(self._desk),
             lambda: prune_uploads(self._desk),
             lambda: archive.purge(self._desk),
-            lambda: self._desk.db.transact(folding.forget_hours),
+            lambda: folding.forget_hours(self._desk.db),
             *(partial(tidy, self._desk) for tidy in self._tidiers),
         ]
         for chore in chores:

@@ -16,7 +16,7 @@ from services.failures.failures import normalise
 from services.failures.lately import Retried, retried_lately
 from services.failures.marks import is_muted, marks_of
 from services.failures.tables import FailureMark, is_dismissed
-from services.failures.words import attempt_before_retry
+from services.failures.words import attempt_that_failed_so
 from services.insights.odds import Odds, odds_of_many
 from services.models import Attempt, Job
 from services.people.access import Actor
@@ -82,7 +82,7 @@ async def failure_groups(desk: Desk, actor: Actor, *, muted: bool | None = False
         for kind, fingerprint in keys:
             stands = standing.get((kind, fingerprint))
             example = examples.get((stands.example, fingerprint)) if stands else None
-            example = example or await attempt_before_retry(session, actor, kind, fingerprint)
+            example = example or await attempt_that_failed_so(session, actor, kind, fingerprint)
             if example is None or example.finished_at is None:
                 continue  # all who knew its words are deleted
             groups.append(

@@ -5,7 +5,7 @@ are not folded yet are few, and are found by a small index; whoever reads figure
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.database.database import db_now, rows_json
+from services.database.database import Database, db_now, rows_json
 from services.database.statements import Statements, statements
 from services.insights.runs import Run, Tally, ended_runs
 from services.insights.tables import DurationRollup, Grain, OutcomeRollup, RecoveryRollup
-from services.models import Attempt, now
+from services.models import Attempt, JobCount, now
 
 # A chunk's transaction stays under some 50 ms.
 _CHUNK = 150
@@ -46,11 +46,34 @@ async def fold(session: AsyncSession) -> int:
     return len(runs)
 
 
-async def forget_hours(session: AsyncSession) -> None:
-    """Removes roll-ups by the hour that no period is told by any more; those by the day stay for ever."""
+async def forget_hours(db: Database) -> None:
+    """Removes roll-ups by the hour that no period is told by any more; those by the day stay for ever.
+
+    Looks along the keys of all who ever had a job, and takes half a day of one of them at a time.
+    """
+    people: Any = sa.select(col(JobCount.workspace_id), col(JobCount.owner_id).label("whose"))
+    everybody: Any = sa.select(col(JobCount.workspace_id), col(JobCount.workspace_id).label("whose"))
+    those = sa.union(people, everybody).subquery()
     for table in (OutcomeRollup, DurationRollup, RecoveryRollup):
+        same = col(table.workspace_id) == those.c.workspace_id, col(table.whose) == those.c.whose
         old = col(table.grain) == Grain.HOUR, col(table.start) < db_now(-_HOURS_KEPT_SECONDS)
-        await session.execute(sa.delete(table).where(*old))
+        oldest = sa.select(sa.func.min(col(table.start))).where(*same, *old).scalar_subquery()
+        async with db.read() as session:
+            found = (await session.execute(sa.select(those.c.workspace_id, those.c.whose, oldest))).all()
+        for workspace_id, whose, start in found:
+            if start is not None:
+                key = col(table.workspace_id) == workspace_id, col(table.whose) == whose
+                await _forget(db, table, (*key, *old), start)
+
+
+async def _forget(
+    db: Database, table: type[OutcomeRollup | DurationRollup | RecoveryRollup], which: Any, start: datetime
+) -> None:
+    end = now() - timedelta(seconds=_HOURS_KEPT_SECONDS)
+    while start < end:
+        start += timedelta(hours=12)
+        chunk = sa.delete(table).where(*which, col(table.start) < start)
+        await db.transact(lambda session, chunk=chunk: session.execute(chunk))  # type: ignore[misc]
 
 
 async def _mark(session: AsyncSession, runs: Sequence[Run]) -> None:

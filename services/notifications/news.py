@@ -17,7 +17,8 @@ from services.notifications.tables import Notice
 from services.operations import workers
 from services.vocabulary import NoticeEvent, Trigger
 
-_TOGETHER = 500
+# A transaction stays under some 50 ms.
+_TOGETHER = 100
 
 
 async def are_there_any(session: AsyncSession) -> bool:

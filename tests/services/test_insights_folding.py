@@ -151,7 +151,7 @@ async def test_hours_are_told_for_some_days_and_days_for_ever(desk: Desk) -> Non
     async with desk.db.write() as session:
         aged = sa.update(OutcomeRollup).where(col(OutcomeRollup.grain) == Grain.HOUR)
         await session.execute(aged.values(start=now() - timedelta(days=9)))
-    await desk.db.transact(folding.forget_hours)
+    await folding.forget_hours(desk.db)
     assert (await runs(Grain.DAY), await runs(Grain.HOUR)) == (3, None)
 
 

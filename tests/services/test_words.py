@@ -14,6 +14,7 @@ from sqlmodel import col
 from services import migrate
 from services.database.database import Database
 from services.desk import Desk
+from services.failures.words import failed_so
 from services.jobs import job_list, leads
 from services.jobs.job_list import JobQuery
 from services.jobs.letters import LAST_FOLDED, cases_of
@@ -189,6 +190,12 @@ async def test_what_no_index_knows_is_read_in_the_order_of_the_grid(desk: Desk, 
     assert not list(leads.leads(q, dana, is_sqlite=desk.db.is_sqlite))
     plan = await plan_of(desk, job_list.page_query(dana, JobQuery(q=q), None, ascending=False))
     assert "ix_job_grid" in plan, plan
+
+
+async def test_the_words_of_a_failure_are_found_where_they_still_are(desk: Desk) -> None:
+    plan = await plan_of(desk, failed_so(await a_person(desk), "test.priced", "ab12"))
+    assert "ix_attempt_words" in plan, plan
+    assert "ix_job" not in plan, plan
 
 
 async def test_a_migration_may_take_as_long_as_it_takes(
