@@ -134,7 +134,11 @@ async def test_a_view_is_named_shared_followed_and_removed(visit: Open, submit: 
     await require_accessible(other)
     await require_no_sideways_scrolling(other)
     await page.get_by_role("button", name="Views").click()
+    await expect(dialog.get_by_label("Share it with everybody")).not_to_be_checked()
     await dialog.get_by_label("Name of What was viewed").fill("Seen")
+    submit("test.fails", "viewed twice")  # what happens elsewhere leaves alone what is typed
+    await expect(page.locator(".newer")).to_contain_text("1 new job")
+    await expect(dialog.get_by_label("Name of What was viewed")).to_have_value("Seen")
     await dialog.get_by_label("Name of What was viewed").press("Tab")
     await expect(dialog.get_by_label("Name of Seen")).to_be_visible()
     await dialog.get_by_role("button", name="Remove Seen").click()

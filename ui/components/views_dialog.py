@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
 from ui.components.element import Tag
 
@@ -107,8 +108,13 @@ class ViewsDialog:
 
     def _line(self, line: ViewLine) -> None:
         with Tag("li"):
+            # Its default, not its value: that is set again whenever anything of the page changes, over what is typed.
             name = Tag(
-                "input", classes="text", value=line.name, maxlength="60", aria_label=f"Name of {line.name}"
+                "input",
+                classes="text",
+                defaultValue=line.name,
+                maxlength="60",
+                aria_label=f"Name of {line.name}",
             )
             if self._may_share:
                 _checkbox(
@@ -154,5 +160,10 @@ def _checkbox(
 
 def _box(on_change: Callable[[bool], object], *, label: str | None = None, checked: bool = False) -> Tag:
     box = Tag("input", type="checkbox", checked=True if checked else None, aria_label=label)
-    box.on("change", lambda e: on_change(bool(e.args)), js_handler="(e) => emit(e.target.checked)")
+
+    def changed(event: GenericEventArguments) -> object:
+        box.put(checked=True if event.args else None)  # so that a later `put` makes a difference
+        return on_change(bool(event.args))
+
+    box.on("change", changed, js_handler="(e) => emit(e.target.checked)")
     return box
