@@ -9,7 +9,7 @@ from services.operations.waiting import Waiting
 from services.people.access import Actor
 from ui.components.job_view import JobView, job_view
 
-_MOST = 5_000
+_MOST = 3_000
 
 
 class JobViews:
@@ -18,9 +18,22 @@ class JobViews:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._made: dict[Hashable, JobView] = {}
+        self._handed: dict[tuple[int, bool], tuple[Job, Waiting | None, JobView]] = {}
+        """What was made of a record that was handed to all pages: not to look into it again for each."""
 
     def of(self, actor: Actor, job: Job, waiting: Waiting | None) -> JobView:
-        """The job as a row for this person."""
+        """The job as a row for this person. A record that was read is not changed any more."""
+        may_change = actor.may_change
+        handed = self._handed.get((id(job), may_change))
+        if handed and handed[0] is job and handed[1] is waiting:
+            return handed[2]
+        view = self._view(actor, job, waiting)
+        if len(self._handed) >= _MOST:
+            self._handed.clear()
+        self._handed[id(job), may_change] = job, waiting, view
+        return view
+
+    def _view(self, actor: Actor, job: Job, waiting: Waiting | None) -> JobView:
         # All that a row says follows from these: whatever else changes in a job gives it another version.
         key = (job.id, job.version, job.progress, job.step, actor.may_change, waiting)
         view = self._made.get(key)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.15
 REREAD_SECONDS = 60.0
 REREAD_SECONDS_WHEN_CUT_OFF = 10.0
+SETTLE_SECONDS = 0.7
 _RESTART_SECONDS = 1.0
 
 T = TypeVar("T")
@@ -59,7 +60,10 @@ class LiveView(Protocol):
         """Another job took the place of one that is shown."""
 
     def stirred(self) -> None:
-        """Something changed in the workspace: counters, lists and balances may differ."""
+        """Something changed in the workspace: counters, lists and balances may differ. It may ask to `settle`."""
+
+    async def settle(self) -> None:
+        """Read what may differ, as it asked for: all that did so lately at once, so that they share the answers."""
 
     def connected(self, *, live: bool) -> None:
         """The feed was lost, or is back."""
@@ -85,6 +89,8 @@ class LiveBridge:
         self._pending: dict[UUID, Change] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._unsettled: dict[int, LiveView] = {}
+        self._settling: dict[int, asyncio.Task[None]] = {}
         self.shared = SharedReads()
         self.live = False
         """Whether changes arrive."""
@@ -98,9 +104,10 @@ class LiveBridge:
 
     async def stop(self) -> None:
         """Ends the following."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._settling.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def subscribe(self, view: LiveView) -> None:
         """From now on the view is told, until `unsubscribe`."""
@@ -111,6 +118,13 @@ class LiveBridge:
         subscription = self._subscriptions.pop(id(view), None)
         if subscription and subscription.task:
             subscription.task.cancel()
+        self._unsettled.pop(id(view), None)
+
+    def settle(self, view: LiveView) -> None:
+        """Has the view settle in a moment, together with all others that ask meanwhile."""
+        if not self._unsettled:
+            asyncio.get_running_loop().call_later(SETTLE_SECONDS, self._settle)
+        self._unsettled[id(view)] = view
 
     def hear(self, listener: Listener) -> Callable[[], None]:
         """Has all that the feed says told to `listener`, gathered; the answer, called once, ends that."""
@@ -121,6 +135,11 @@ class LiveBridge:
     def views(self) -> int:
         """How many pages are told."""
         return len(self._subscriptions)
+
+    @property
+    def settling(self) -> int:
+        """How many pages wait to settle, or do."""
+        return len(self._unsettled.keys() | self._settling.keys())
 
     @property
     def _patience(self) -> float:
@@ -180,41 +199,47 @@ class LiveBridge:
     async def _tell(self, pending: Mapping[UUID, Change]) -> None:
         workspaces = {change.workspace_id for change in pending.values()}
         concerned = [s.view for s in self._all() if s.view.actor.workspace_id in workspaces]
-        wanted: dict[int, set[UUID]] = {}
+        wanted: dict[Scope, set[UUID]] = defaultdict(set)
+        actors: dict[Scope, Actor] = {}
         for view in concerned:
-            _quietly(partial(_sort_out, view, pending, wanted))
-        read = await self._read(concerned, wanted)
+            scope = scope_of(view.actor)
+            actors[scope] = view.actor
+            _quietly(partial(_note_wanted, view, pending, wanted[scope]))
+        read = {scope: await self._read(actors[scope], ids) for scope, ids in wanted.items()}
+        # From here on nothing is waited for, so that a browser gets all of it by one message.
         for view in concerned:
-            ids = wanted.get(id(view)) or set()
-            found = read.get(scope_of(view.actor))
-            if ids and found is not None:
-                _quietly(partial(_hand_over, view, ids, found, pending))
-        for view in concerned:
-            _quietly(view.stirred)
+            _quietly(partial(_tell_one, view, pending, read.get(scope_of(view.actor), _NOTHING_READ)))
         for listener in list(self._listeners):
             _quietly(partial(listener, pending))
 
-    async def _read(
-        self, views: Iterable[LiveView], wanted: Mapping[int, set[UUID]]
-    ) -> dict[Scope, dict[UUID, Job]]:
+    async def _read(self, actor: Actor, ids: Collection[UUID]) -> "_Found":
         """One query a scope, however many pages show the jobs."""
-        ids: dict[Scope, set[UUID]] = defaultdict(set)
-        actors: dict[Scope, Actor] = {}
-        for view in views:
-            if missing := wanted.get(id(view)):
-                ids[scope_of(view.actor)] |= missing
-                actors[scope_of(view.actor)] = view.actor
-        read = {}
-        for scope, some in ids.items():
-            try:
-                async with asyncio.timeout(5):
-                    found = await jobs.read_jobs(self._desk, actors[scope], some)
-            except Exception:
-                logger.exception("live: changed jobs could not be read; pages reread them")
-                self._reread_soon(REREAD_SECONDS_WHEN_CUT_OFF)
+        if not ids:
+            return _NOTHING_READ
+        try:
+            async with asyncio.timeout(5):
+                found = await jobs.read_jobs(self._desk, actor, ids)
+        except Exception:
+            logger.exception("live: changed jobs could not be read; pages reread them")
+            self._reread_soon(REREAD_SECONDS_WHEN_CUT_OFF)
+            return _NOTHING_READ
+        return _Found(frozenset(ids), {job.id: job for job in found})
+
+    def _settle(self) -> None:
+        views, self._unsettled = self._unsettled, {}
+        for key, view in views.items():
+            if key in self._settling:  # a slow search, say: once more when that is through
+                self.settle(view)
                 continue
-            read[scope] = {job.id: job for job in found}
-        return read
+            self._settling[key] = asyncio.create_task(self._settle_one(key, view), name="page settles")
+
+    async def _settle_one(self, key: int, view: LiveView) -> None:
+        try:
+            await view.settle()
+        except Exception:
+            logger.exception("live: a page could not settle")
+        finally:
+            del self._settling[key]
 
     # --- the safety net -----------------------------------------------------------------------------------------------
 
@@ -258,55 +283,78 @@ class SharedReads:
     def __init__(self) -> None:
         self._reads: dict[Hashable, _SharedRead] = {}
 
-    async def get(
+    def get(
         self, key: Hashable, seconds: float, load: Callable[[], Awaitable[T]], *, not_before: float = 0.0
-    ) -> T:
-        """What `load` gives, or gave for the same key within the last `seconds`.
+    ) -> Awaitable[T]:
+        """What `load` gives, or gave for the same key within the last `seconds`. Reading begins at once.
 
         `not_before` is a time of `time.monotonic()`: an answer whose reading began earlier may miss what the page was
         told of then, and is not given.
         """
         now = time.monotonic()
-        for old in [k for k, read in self._reads.items() if read.until < now and read.answer.done()]:
-            del self._reads[old]
         found = self._reads.get(key)
-        if found is None or found.began < not_before:
+        if found is None or found.began < not_before or (found.until < now and found.answer.done()):
+            self._forget_old(now)
             found = self._reads[key] = _SharedRead(now, now + seconds, asyncio.ensure_future(load()))
         # Shielded: a page that goes away must not take the others' answer with it.
-        return cast("T", await asyncio.shield(found.answer))
+        return asyncio.shield(cast("asyncio.Future[T]", found.answer))
+
+    def _forget_old(self, now: float) -> None:
+        for old in [k for k, read in self._reads.items() if read.until < now and read.answer.done()]:
+            del self._reads[old]
 
     def forget(self) -> None:
         """Changes may have been missed: nobody is given what was read until now. Who waits already, gets it."""
         self._reads.clear()
 
 
-def _sort_out(view: LiveView, pending: Mapping[UUID, Change], wanted: dict[int, set[UUID]]) -> None:
-    """Shows what is only progress, and notes in `wanted` the jobs that must be read."""
-    must_read = wanted[id(view)] = set()
-    for job_id, version in view.shown().items():
-        change = pending.get(job_id)
-        if change is None:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was asked for, and what of it is there to be seen."""
+
+    asked: Collection[UUID]
+    jobs: Mapping[UUID, Job]
+
+
+_NOTHING_READ = _Found((), {})
+
+
+def _note_wanted(view: LiveView, pending: Mapping[UUID, Change], wanted: set[UUID]) -> None:
+    """Adds the jobs that must be read before the view can be told."""
+    shown = view.shown()
+    for job_id, change in pending.items():
+        version = shown.get(job_id)
+        if version is not None and change.version > version:
+            wanted.add(_successor(job_id, pending))
+
+
+def _tell_one(view: LiveView, pending: Mapping[UUID, Change], found: _Found) -> None:
+    changed, gone = [], set()
+    shown = view.shown()
+    for job_id, change in pending.items():
+        version = shown.get(job_id)
+        if version is None or change.version < version:
             continue
         if change.version == version:
             view.progressed(change)
-        elif change.version > version:
-            must_read.add(_successor(job_id, pending))
-
-
-def _hand_over(
-    view: LiveView, ids: set[UUID], found: Mapping[UUID, Job], pending: Mapping[UUID, Change]
-) -> None:
-    for old in list(view.shown()):
-        new = _successor(old, pending)
-        if new != old and new in found:
-            view.replaced(old, found[new])
-    read = [found[job_id] for job_id in ids if job_id in found]
-    view.changed(read, ids - found.keys())
-    for job in read:
+            continue
+        new = _successor(job_id, pending)
+        job = found.jobs.get(new)
+        if job is None:
+            if new in found.asked:
+                gone.add(new)
+            continue
+        if new != job_id:
+            view.replaced(job_id, job)
+        changed.append(job)
+    if changed or gone:
+        view.changed(changed, gone)
+    for job in changed:
         # The database hears of progress later than the feed.
-        change = pending.get(job.id)
-        if change and change.version == job.version and change.step and change.progress >= job.progress:
-            view.progressed(change)
+        told = pending.get(job.id)
+        if told and told.version == job.version and told.step and told.progress >= job.progress:
+            view.progressed(told)
+    view.stirred()
 
 
 def _successor(job_id: UUID, pending: Mapping[UUID, Change]) -> UUID:

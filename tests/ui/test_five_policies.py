@@ -372,7 +372,8 @@ class TestTheirOwn:
         grid = await world.grid()
         row = grid.parts.table.row(job_id)
         assert row
-        assert row._buttons["retry"].props["title"] == "Re-queue this completed job and run it again"
+        (retry,) = [part for part in row.element.descendants() if "retry" in part.classes]
+        assert retry.props["title"] == "Re-queue this completed job and run it again"
         with grid.client:
             await grid.on_action("retry", row)
             plan = await plan_retry(world.house.desk, world.admin.actor, job_id)

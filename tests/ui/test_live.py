@@ -37,6 +37,8 @@ class Witness:
     gone: set[UUID] = field(default_factory=set)
     swapped: dict[UUID, Job] = field(default_factory=dict)
     stirs: int = 0
+    settled: int = 0
+    pause: asyncio.Event = field(default_factory=asyncio.Event)
     rereads: int = 0
     states: list[bool] = field(default_factory=list)
     breaks: bool = False
@@ -62,6 +64,10 @@ class Witness:
 
     def connected(self, *, live: bool) -> None:
         self.states.append(live)
+
+    async def settle(self) -> None:
+        self.settled += 1
+        await self.pause.wait()
 
     async def reread(self) -> None:
         self.rereads += 1
@@ -189,6 +195,51 @@ class TestTelling:
         await eventually(lambda: there.seen)
         assert not gone.seen
         assert bridge.views == 1
+
+
+class TestSettling:
+    """Lists and counters are read a moment after a change, by all pages that were told of it at once."""
+
+    async def test_all_that_ask_meanwhile_settle_together_and_once(
+        self, bridge: LiveBridge, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live_module, "SETTLE_SECONDS", 0.05)
+        pages = [Witness(dana, {}) for _ in range(3)]
+        for page in pages * 4:
+            page.pause.set()
+            bridge.settle(page)
+        assert bridge.settling == 3
+        await eventually(lambda: not bridge.settling)
+        assert [page.settled for page in pages] == [1, 1, 1]
+
+    async def test_one_that_takes_its_time_holds_up_no_other_and_is_not_begun_twice(
+        self, bridge: LiveBridge, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live_module, "SETTLE_SECONDS", 0.02)
+        slow, quick = Witness(dana, {}), Witness(dana, {})
+        quick.pause.set()
+        for page in (slow, quick):
+            bridge.settle(page)
+        await eventually(lambda: quick.settled == 1)
+        for page in (slow, quick):
+            bridge.settle(page)
+        await eventually(lambda: quick.settled == 2)
+        assert slow.settled == 1
+        slow.pause.set()
+        await eventually(lambda: slow.settled == 2, expect="what stirred it meanwhile is read, too")
+
+    async def test_a_page_that_has_gone_does_not_settle(
+        self, bridge: LiveBridge, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live_module, "SETTLE_SECONDS", 0.02)
+        gone, there = Witness(dana, {}), Witness(dana, {})
+        there.pause.set()
+        for page in (gone, there):
+            bridge.subscribe(page)
+            bridge.settle(page)
+        bridge.unsubscribe(gone)
+        await eventually(lambda: there.settled == 1)
+        assert gone.settled == 0
 
 
 class TestMissing:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ from sqlmodel import col
 
 from services import lifecycle
 from services.desk import Desk
+from services.feed import Change
 from services.jobs import job_list, jobs, submission
 from services.jobs.views import Display
 from services.lifecycle import Claim, Outcome
@@ -28,13 +29,15 @@ from services.retry.retrying import Wish, plan_retry, retry
 from services.vocabulary import Density, RetryMode, Role, Status
 from tests.support.desks import a_kind, a_person, open_desk
 from tests.support.waiting import eventually
+from ui import live as live_module
 from ui.app import _install_plain_pages
+from ui.components.element import Lean
 from ui.job_views import JobViews
 from ui.live import LiveBridge
 from ui.pages import door, download, login
 from ui.pages import jobs as jobs_module
 from ui.pages import open_page as open_page_module
-from ui.pages.grid_address import GridAddress
+from ui.pages.grid_address import PAGE_SIZE, GridAddress
 from ui.pages.job import JobPage
 from ui.pages.jobs import JobsPage
 from ui.pages.open_page import OpenPage
@@ -134,7 +137,7 @@ class TestSharing:
     async def test_a_change_that_comes_while_a_page_waits_is_in_what_it_reads(
         self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(open_page_module, "STIRRED_SECONDS", 0.2)
+        monkeypatch.setattr(live_module, "SETTLE_SECONDS", 0.2)
         monkeypatch.setattr(open_page_module, "SHARED_SECONDS", 60.0)
         grid, other = await house.grid(dana), await house.grid(dana)
         await grid.load()
@@ -159,7 +162,7 @@ class TestSharing:
         grids = [await house.grid(dana) for _ in range(3)]
         for grid in grids:
             grid.stirred()
-        await eventually(lambda: not any(grid._stirred for grid in grids))
+        await eventually(lambda: not house.web.live.settling)
         await asyncio.gather(*(grid.load() for grid in grids))
         assert len(asked) == 1
 
@@ -174,6 +177,93 @@ class TestSharing:
         await his.load()
         assert (titles(hers), titles(his)) == ([str(job.id)], [])
         assert [grid.parts._tabs[Status.QUEUED][1].text for grid in (hers, his)] == ["1", "0"]
+
+
+class TestCost:
+    """What an open page costs, in what can be counted. The figures are in docs/features/live-updates.md."""
+
+    async def test_a_page_is_few_elements_and_most_of_them_are_lean(self, house: House, dana: Actor) -> None:
+        for _ in range(PAGE_SIZE):
+            await a_failed_job(house.web.desk, dana)
+        grid = await house.grid(dana)
+        await grid.load()
+        elements = list(grid.client.elements.values())
+        stock = [each for each in elements if not isinstance(each, Lean)]
+        heard = sum(len(each._event_listeners) for each in elements)
+        assert len(elements) <= 650
+        assert len(stock) <= 45, [str(each)[:40] for each in stock]
+        assert heard <= 140
+
+    async def test_twenty_pages_are_told_by_as_many_queries_as_one(self, house: House, dana: Actor) -> None:
+        desk = house.web.desk
+        made = [await a_job(desk, dana) for _ in range(5)]
+        grids = [await house.grid(dana) for _ in range(20)]
+        for grid in grids:
+            await grid.load()
+            house.web.live.subscribe(grid)
+        over = [await jobs.cancel(desk, dana, job.id) for job in made]
+        told = {job.id: Change.of(job) for job in over}
+        house.web.live.shared.forget()
+        statements: list[str] = []
+        engine = desk.db.engine.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+
+        await house.web.live._tell(told)
+        assert len([s for s in statements if s.startswith("SELECT")]) == 1
+        statements.clear()
+        assert house.web.live.settling == len(grids)
+        house.web.live._settle()
+        await eventually(lambda: not house.web.live.settling)
+
+        assert len([s for s in statements if s.startswith("SELECT")]) <= 8, statements
+        for grid in grids:
+            assert {row.view.status for row in grid.parts.table.rows() if row.view} == {Status.CANCELLED}
+
+    async def test_what_a_page_is_told_goes_to_its_browser_as_one_message(
+        self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[tuple[str, dict[Any, Any]]] = []
+
+        async def emit(event: str, data: dict[Any, Any], **_: Any) -> None:
+            sent.append((event, data))
+
+        desk = house.web.desk
+        moving, changing, still = [await a_job(desk, dana) for _ in range(3)]
+        async with desk.db.write() as session:
+            assert await lifecycle.claim(session, [Claim(moving.id, 1)], "w", 60)
+        grid = await house.grid(dana)
+        await grid.load()
+        house.web.live.subscribe(grid)
+        monkeypatch.setattr(core.sio, "emit", emit)
+        grid.client.outbox.updates.clear()
+        grid.client.outbox.messages.clear()
+        grid.client.tab_id = "a browser"  # from now on the outbox sends
+        version = grid.shown()[moving.id]
+        over = await jobs.cancel(desk, dana, changing.id)
+        await house.web.live._tell(
+            {
+                moving.id: Change(
+                    moving.id, dana.workspace_id, dana.user_id, Status.RUNNING, version, 40, "Encoding"
+                ),
+                over.id: Change.of(over),
+            }
+        )
+        await eventually(lambda: sent)
+        ((event, data),) = sent
+        rows = grid.parts.table.by_id()
+        told = {
+            each.id
+            for job in (moving, changing)
+            for each in rows[job.id].element.descendants(include_self=True)
+        }
+        assert event == "update"
+        assert data.keys() - {"_id"} <= told
+        assert rows[moving.id]._progress.id in data
+        assert not {each.id for each in rows[still.id].element.descendants()} & data.keys()
+        # One that shows the same already is told nothing.
+        sent.clear()
+        await house.web.live._tell({over.id: Change.of(over)})
+        assert not grid.client.outbox.updates
 
 
 class TestOlderAndNewer:
@@ -361,7 +451,7 @@ class TestEnding:
                 opened.show_figures,
             ):
                 await read()
-            assert not opened._stirred
+        assert not house.web.live.settling
         assert not statements
 
     async def test_what_was_being_read_when_a_page_ended_is_not_drawn(

@@ -34,7 +34,7 @@ class Lean(Element):
     _event_listeners = cast("dict[str, EventListener]", _NONE)
     _parent_slot = None
     _slot: Slot | None = None
-    _events: orjson.Fragment | None = None
+    _events: bytes | None = None
     ignores_events_when_hidden = True
 
     def __init__(self, look: Look) -> None:
@@ -124,19 +124,19 @@ class Lean(Element):
         self._event_listeners = cast("dict[str, EventListener]", _NONE)
 
     def _to_dict(self) -> Any:
-        """What goes to the browser: for a leaf that hears nothing, which most are, JSON that is made already."""
-        look, slot = self.look, self._slot
+        """What goes to the browser, as JSON that is made already but for what is this very element's."""
+        slot = self._slot
         if slot is None and not self._event_listeners:
-            return look.json
-        parts = look.parts
+            return orjson.Fragment(self.look.encoded)
+        parts = self.look.encoded[:-1]
         if slot and slot.children:
-            parts["children"] = [child.id for child in slot.children]
+            parts += b',"children":' + orjson.dumps([child.id for child in slot.children])
         if self._event_listeners:
             if self._events is None:
                 heard = [listener.to_dict() for listener in self._event_listeners.values()]
-                self._events = orjson.Fragment(json.dumps(heard).encode())
-            parts["events"] = self._events
-        return parts
+                self._events = json.dumps(heard).encode()
+            parts += b',"events":' + self._events
+        return orjson.Fragment(parts + b"}")
 
 
 # Visible: NiceGUI keeps that in a property of each element that others may bind to, under this name.

@@ -7,8 +7,8 @@ from nicegui import ui
 from services.jobs.jobs import Actions
 from ui.components.action_words import ACTIONS, cancel_word, start_word
 from ui.components.element import Tag
-from ui.components.job_row import CANCELLING, RETRYING, badge_of
 from ui.components.job_view import JobView
+from ui.components.row_look import CANCELLING, RETRYING, badge_of
 
 OnAction = Callable[[str], Awaitable[None]]
 

@@ -1,8 +1,10 @@
 """The grid: a real table with a fixed pool of rows, so that paging and live changes make no new elements."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
+
+from nicegui.events import GenericEventArguments
 
 from ui.components.element import Tag
 from ui.components.job_row import JobRow, OnAction
@@ -41,6 +43,7 @@ class JobTable:
         self._pickable = pickable
         self._page_box: Tag | None = None
         self._rows: list[JobRow] = []
+        self._by_id: dict[UUID, JobRow] = {}
         self._skeletons: list[Tag] = []
         with Tag("table", classes=self._classes, aria_label="Jobs") as self.element:
             heads: dict[str, Tag] = {}
@@ -62,6 +65,13 @@ class JobTable:
                     Tag("span", "Actions", "sr-only")
             self._created = heads["Created"]
             self.body = Tag("tbody")
+        self.body.on(
+            "keydown",
+            self._open,
+            # On the row itself only: on a button within it, Enter is the button's.
+            js_handler="(e) => { if (e.key === 'Enter' && e.target.matches('tr[data-job-id]')) "
+            "emit(e.target.dataset.jobId); }",
+        )
 
     @property
     def _classes(self) -> str:
@@ -118,6 +128,7 @@ class JobTable:
             return
         for row in self._rows:
             row.hide()
+        self._index()
         with self.body:
             for _ in range(_SKELETONS):
                 with Tag("tr", classes="skeleton", aria_hidden="true") as skeleton:
@@ -134,25 +145,34 @@ class JobTable:
             while len(self._rows) < len(views):
                 self._rows.append(JobRow(views[len(self._rows)], self._on_action, pickable=self._pickable))
         for row, view in zip(self._rows, views, strict=False):
-            row.reveal(view)
+            row.fade(gone=False)
+            row.show(view)
         for row in self._rows[len(views) :]:
             row.hide()
+        self._index()
+
+    def swap(self, old: UUID, view: JobView) -> None:
+        """Shows another job in the row of `old`."""
+        row = self._by_id[old]
+        row.fade(gone=False)
+        row.show(view)
+        self._index()
 
     def rows(self) -> Iterator[JobRow]:
         """The rows in sight, in order."""
         return (row for row in self._rows if row.view is not None)
 
-    def by_id(self) -> dict[UUID, JobRow]:
-        """The rows in sight by the job that each shows."""
-        return {row.view.id: row for row in self._rows if row.view is not None}
+    def by_id(self) -> Mapping[UUID, JobRow]:
+        """The rows in sight by the job that each shows, in order."""
+        return self._by_id
 
     def row(self, job_id: UUID) -> JobRow | None:
         """The row that shows a job."""
-        return next((row for row in self.rows() if row.view and row.view.id == job_id), None)
+        return self._by_id.get(job_id)
 
-    def change(self, views: Iterable[JobView]) -> None:
-        """Shows changed jobs where they are."""
-        changed = {view.id: view for view in views}
-        for row in self.rows():
-            if row.view and (view := changed.get(row.view.id)):
-                row.show(view)
+    def _index(self) -> None:
+        self._by_id = {row.view.id: row for row in self.rows() if row.view}
+
+    async def _open(self, event: GenericEventArguments) -> None:
+        if row := self.row(UUID(event.args)):
+            await self._on_action("open", row)

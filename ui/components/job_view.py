@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from services.jobs.jobs import Actions
@@ -16,9 +17,9 @@ _NOTE_LIMIT = 240
 _AGAIN = "Re-queue this completed job and run it again"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class JobView:
-    """What a row says."""
+    """What a row says. All pages that show the same share one view, so that whether it differs is soon asked."""
 
     id: UUID
     version: int
@@ -52,12 +53,16 @@ class JobView:
         """What Retry means where nothing went wrong."""
         return _AGAIN if self.status is Status.COMPLETED and self.actions.retry else None
 
+    @property
+    def selectable(self) -> bool:
+        """Whether it can be one of many. Mulligan's own jobs are handled one at a time."""
+        return not self.kind.startswith("system.")
+
     def with_progress(self, percent: float, step: str | None) -> "JobView":
         """The same row, further on."""
         if self.status is not Status.RUNNING or self.cancelling:
             return self
-        progress = _paused(percent) if self.paused else _progress(percent, step)
-        return replace(self, percent=percent, progress=progress)
+        return _further(self, percent, step)
 
     def while_retrying(self) -> "JobView":
         """The row between the click and the answer: queued, without its error."""
@@ -78,6 +83,13 @@ class JobView:
             actions=none, retrying=True, cancelling=False, paused=False, due_at=None, will_retry=False, waits_for="",
             waits="",
         )  # fmt: skip
+
+
+@lru_cache(1_000)
+def _further(view: JobView, percent: float, step: str | None) -> JobView:
+    """Once for all pages."""
+    progress = _paused(percent) if view.paused else _progress(percent, step)
+    return replace(view, percent=percent, progress=progress)
 
 
 def job_view(job: Job, kind: JobKind | None, actions: Actions, waiting: Waiting | None = None) -> JobView:

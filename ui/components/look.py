@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakValueDictionary
 
-import orjson
 from nicegui import json
 
 Value = str | bool
@@ -26,14 +25,14 @@ class Attributes(dict[str, Value]):
 class Look:
     """Immutable. Made by `look_of` or from another look, so that two that are equal are one object."""
 
-    __slots__ = ("__weakref__", "_json", "_key", "props", "style", "tag", "text")
+    __slots__ = ("__weakref__", "_encoded", "_key", "props", "style", "tag", "text")
 
     def __init__(self, key: _Key) -> None:
         self._key = key
         self.tag, self.text = key[:2]
         self.props = Attributes(key[3])
         self.style = dict(key[4])
-        self._json: orjson.Fragment | None = None
+        self._encoded: bytes | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -50,11 +49,11 @@ class Look:
         return parts | {name: value for name, value in wanted.items() if value}
 
     @property
-    def json(self) -> orjson.Fragment:
-        """The same, encoded: once, however many elements are sent so."""
-        if self._json is None:
-            self._json = orjson.Fragment(json.dumps(self.parts).encode())
-        return self._json
+    def encoded(self) -> bytes:
+        """The same as JSON: made once, however many elements are sent so."""
+        if self._encoded is None:
+            self._encoded = json.dumps(self.parts).encode()
+        return self._encoded
 
     def saying(self, text: str | None) -> "Look":
         """The same with another text."""

@@ -53,7 +53,7 @@ class Page(Protocol):
     async def load(self) -> None:
         """Reads the view anew."""
 
-    async def read_shared(self, *what: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+    def read_shared(self, *what: Hashable, load: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         """What pages of the same scope read by one query."""
 
     async def do(self, action: Any, *, trouble: str | None = None) -> bool:
@@ -68,6 +68,8 @@ class Bulk:
         self._table = table
         self._chosen: set[UUID] = set()
         self._everything = False
+        self._marked = False
+        """Whether rows are shown as selected."""
         self._matching: int | None = None
         """How many jobs match the view, once somebody may want them all."""
         self._anchor: UUID | None = None
@@ -100,6 +102,9 @@ class Bulk:
 
     def show(self) -> bool:
         """The boxes of the rows in sight, and the bar. Whether all of them are ticked."""
+        if not self.some and not self._marked:
+            return False
+        self._marked = self.some
         rows = [row for row in self._table.rows() if row.view and row.selectable]
         for row in rows:
             row.select(on=self._everything or (row.view is not None and row.view.id in self._chosen))
@@ -200,21 +205,27 @@ class Bulk:
         """The batches that are shown, as the bridge wants to know."""
         return {job.id: job.version for job in self._batches.values()}
 
-    async def read(self) -> None:
-        """Which batches are under way now, and what came of those that were."""
+    async def read(self) -> tuple[Sequence[Job], Sequence[Job]]:
+        """The batches that are under way now, and what came of those that are shown and are not."""
         desk, actor = self._page.visit.desk, self._page.actor
         active = await self._page.read_shared("batches", load=lambda: active_batches(desk, actor))
         over = self._batches.keys() - {job.id for job in active}
-        ended = await jobs.read_jobs(desk, actor, over) if over else []
-        if self._page.ended:
-            return
-        self.know([*active, *ended])
-        for job_id in over:
-            self._batches.pop(job_id, None)
+        return active, await jobs.read_jobs(desk, actor, over) if over else []
+
+    def show_batches(self, active: Sequence[Job], over: Sequence[Job]) -> None:
+        """What was read."""
+        self._learn([*active, *over])
+        for job_id in self._batches.keys() - {job.id for job in active}:
+            self._batches.pop(job_id)
         self._show_batches()
 
     def know(self, changed: Sequence[Job]) -> None:
         """News of jobs, some of them batches."""
+        if any(job.kind in BY_KIND for job in changed):
+            self._learn(changed)
+            self._show_batches()
+
+    def _learn(self, changed: Sequence[Job]) -> None:
         for job in changed:
             if job.kind not in BY_KIND:
                 continue
@@ -224,7 +235,6 @@ class Bulk:
                     self._tell(job)
             elif known is None or job.version >= known.version:
                 self._batches[job.id] = job
-        self._show_batches()
 
     def progress(self, job_id: UUID, percent: float, step: str | None) -> None:
         """A batch is further on."""

@@ -65,6 +65,9 @@ class GridParts:
     def __init__(self, page: Page, address: GridAddress) -> None:
         self._page = page
         self._cursors: tuple[str | None, str | None] = (None, None)
+        self._counted: object = None
+        self._paged: object = None
+        """What was counted and where one can go, as shown: nothing is done where that is still so."""
         self._meant: str | None = None
         self._tabs: dict[Tab, tuple[Tag, Tag]] = {}
         self._exports: dict[Format, Tag] = {}
@@ -114,6 +117,9 @@ class GridParts:
 
     def show_counts(self, counts: Counts, address: GridAddress) -> None:
         """How many jobs stand behind each tab, and on all pages of this one."""
+        if self._counted == (counts, address):
+            return
+        self._counted = counts, address
         for shown, (_, count) in self._tabs.items():
             count.say(wording.at_least(*counts.of(statuses_of(shown))))
         may = self._page.visit.actor.may_change and address.narrowed
@@ -140,10 +146,14 @@ class GridParts:
 
     def show_pager(self, page: Rows, address: GridAddress) -> None:
         """Where one can go from here."""
+        cursors = page.prev_cursor, page.next_cursor
+        if self._paged == (cursors, address):
+            return
+        self._paged = cursors, address
         for link, cursor in ((self._previous, page.prev_cursor), (self._next, page.next_cursor)):
             link.dress("btn small" if cursor else "hidden")
             link.put(href=address.change(cursor=cursor).path if cursor else None)
-        self._cursors = page.prev_cursor, page.next_cursor
+        self._cursors = cursors
         self._first.dress("btn small" if address.cursor else "hidden")
         self._first.put(href=address.change().path)
 
@@ -180,6 +190,7 @@ class GridParts:
         self.table.reveal(on=False)
         for _, count in self._tabs.values():
             count.say("\N{EN DASH}")
+        self._counted = None
         link = ("Show all jobs", address.change(tab=None, q="").path)
         self._empty.say(
             "Nothing was searched",

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from nicegui import ui
@@ -55,6 +56,17 @@ def install(web: Web) -> None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the page shows, as it was read."""
+
+    page: Rows
+    waits: Mapping[UUID, Waiting]
+    counts: Counts
+    batches: tuple[Sequence[Job], Sequence[Job]]
+    """Those under way, and those that were when the page last looked."""
+
+
 class JobsPage(OpenPage):
     """The grid, what surrounds it, and what people do with it."""
 
@@ -66,6 +78,7 @@ class JobsPage(OpenPage):
         self._turn = 0
         self._asked = 0
         self._answered = 0
+        self._said: list[str] = []
         self._hovered = False
         self._scrolled = False
         self._cursor = -1
@@ -131,7 +144,7 @@ class JobsPage(OpenPage):
         self._turn += 1
         turn, address = self._turn, self.address
         try:
-            page, counts = await self._read(address)
+            read = await self._read(address)
         except Invalid as error:
             if turn == self._turn:
                 self.parts.show_mistake(error, address)
@@ -140,23 +153,24 @@ class JobsPage(OpenPage):
         if turn != self._turn or self.ended:
             return
         self.parts.show_mistake(None, address)
-        self._show_page(page)
-        self.parts.show_counts(counts, address)
-        await self.bulk.read()
+        self._waits = read.waits
+        self._show_page(read.page)
+        self.parts.show_counts(read.counts, address)
+        self.bulk.show_batches(*read.batches)
 
-    async def _read(self, address: GridAddress) -> tuple[Rows, Counts]:
+    async def _read(self, address: GridAddress) -> "_Read":
         desk, actor, listed = self.visit.desk, self.actor, address.query
         counted = address.change(tab=None, sort="newest").query
         # Words may mean another thing for another person: owner:me.
         who = actor.user_id if address.q else None
-        (page, waits), counts = await asyncio.gather(
+        (page, waits), counts, batches = await asyncio.gather(
             self.read_shared("list", listed, who, load=lambda: _list_jobs(desk, actor, listed)),
             self.read_shared(
                 "counts", counted, who, load=lambda: job_list.count_by_status(desk, actor, counted)
             ),
+            self.bulk.read(),
         )
-        self._waits = waits
-        return page, counts
+        return _Read(page, waits, counts, batches)
 
     async def refresh(self) -> None:
         """Reads anew. What is looked at changes where it stands; what is new waits where it would shift the page."""
@@ -166,20 +180,23 @@ class JobsPage(OpenPage):
         self._asked += 1
         asked = self._asked
         try:
-            page, counts = await self._read(address)
+            read = await self._read(address)
         except Invalid:
             return
         if turn != self._turn or asked < self._answered or self.ended:
             return
         self._answered = asked
-        self.parts.show_counts(counts, address)
-        await self.bulk.read()
-        shown = self._rows()
-        if not shown or not self._is_looked_at() or list(shown) == [job.id for job in page.items]:
-            self._show_page(page)
+        self._waits = read.waits
+        # From here on nothing is waited for, so that the browser gets all of it by one message.
+        self._announce()
+        self.parts.show_counts(read.counts, address)
+        self.bulk.show_batches(*read.batches)
+        shown, items = self._rows(), read.page.items
+        if not shown or not self._is_looked_at() or list(shown) == [job.id for job in items]:
+            self._show_page(read.page)
             return
-        self.changed([job for job in page.items if job.id in shown], ())
-        newer = [job for job in page.items if job.id not in shown] if address.at_start else []
+        self.changed([job for job in items if job.id in shown], ())
+        newer = [job for job in items if job.id not in shown] if address.at_start else []
         self.parts.show_newer(len(newer), more=len(newer) == PAGE_SIZE)
 
     async def read_all(self) -> None:
@@ -240,11 +257,15 @@ class JobsPage(OpenPage):
 
     def _view(self, job: Job, row: JobRow | None) -> JobView:
         """How a job is to be shown in the row that shows it already, if any does."""
-        if row and row.view:
-            is_older = job.version < row.view.version  # a list may be older than what the row was told since
-            if is_older or self.retrying.optimism.hides(job.id, job.version):
-                return row.view
-        return self.visit.web.views.of(self.actor, job, self._waits.get(job.id))
+        view = self.visit.web.views.of(self.actor, job, self._waits.get(job.id) if self._waits else None)
+        if row and (shown := row.view) and view is not shown:
+            # A list may be older than what the row was told since, and the database hears of progress after the feed.
+            is_older = view.version < shown.version or (
+                view.version == shown.version and (view.percent or 0) < (shown.percent or 0)
+            )
+            if is_older or self.retrying.optimism.hides(view.id, view.version):
+                return shown
+        return view
 
     def _is_looked_at(self) -> bool:
         return self._hovered or self._scrolled or self._is_asked or self.bulk.some
@@ -269,7 +290,7 @@ class JobsPage(OpenPage):
 
     def _rows(self) -> dict[UUID, int]:
         """A hoped-for row counts with the version that was retried."""
-        return {row.view.id: row.view.version for row in self.parts.table.rows() if row.view}
+        return {job_id: row.view.version for job_id, row in self.parts.table.by_id().items() if row.view}
 
     def progressed(self, change: Change) -> None:
         """Moves a bar."""
@@ -287,18 +308,28 @@ class JobsPage(OpenPage):
         rows = self.parts.table.by_id()
         for job in jobs:
             row = rows.get(job.id)
-            if row is None or row.view is None or job.version < row.view.version:
+            if row is None or row.view is None:
                 continue
             before, view = row.view.status, self._view(job, row)
             row.show(view)
             if view.status is not before and not view.retrying:
                 said.append(f"{view.title}: {STATUS_LOOKS[view.status].label}")
+        self._say(said)
+        for job_id in gone:
+            if row := self.parts.table.row(job_id):
+                row.fade(gone=True)
+
+    def _say(self, said: Sequence[str]) -> None:
+        """Tells a screen reader, when the page settles: many changes come at once."""
+        if said:
+            self._said += said
+            self.visit.web.live.settle(self)
+
+    def _announce(self) -> None:
+        said, self._said = self._said, []
         if said:
             more = f", and {len(said) - _ANNOUNCED} more" if len(said) > _ANNOUNCED else ""
             self.frame.announce("; ".join(said[:_ANNOUNCED]) + more)
-        for job_id in gone:
-            if row := self.parts.table.row(job_id):
-                row.element.toggle("gone", on=True)
 
     def replaced(self, old: UUID, job: Job) -> None:
         """Shows the job that took another's place in that one's row."""
@@ -307,10 +338,9 @@ class JobsPage(OpenPage):
             return
         self.retrying.optimism.end(old)
         if self.parts.table.row(job.id):  # a list was read meanwhile, and has it already
-            row.element.toggle("gone", on=True)
+            row.fade(gone=True)
         else:
-            row.element.toggle("gone", on=False)
-            row.show(self._view(job, None))
+            self.parts.table.swap(old, self._view(job, None))
 
     # --- what people do -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
-from nicegui import Client, background_tasks, ui
+from nicegui import Client, ui
 from nicegui.events import KeyEventArguments
 
 from services import credits as ledger
@@ -46,7 +46,6 @@ _PLACES = (
 )
 _GO_SECONDS = 1.5
 """After `g`, how long the letter of a page may take."""
-STIRRED_SECONDS = 0.7
 SHARED_SECONDS = 0.5
 _SKELETON_AFTER_SECONDS = 0.4
 _UNREAD = "This page could not be read."
@@ -62,7 +61,6 @@ class OpenPage:
         self.visit = visit
         self.client = ui.context.client
         _unwrap(self.client)
-        self._stirred = False
         self._stirred_at = 0.0
         self._ticks = 0
         self._ended = False
@@ -310,16 +308,15 @@ class OpenPage:
         """Reads lists and figures a moment later, however many changes come meanwhile."""
         # Also of what comes while the page waits already: what is read then must know of it.
         self._stirred_at = time.monotonic()
-        if self._stirred or self.ended:
-            return
-        self._stirred = True
-        _ = background_tasks.create(self._settle(), name="page settles", context=self.frame.main)
+        if not self.ended:
+            self.visit.web.live.settle(self)
 
-    async def _settle(self) -> None:
-        await asyncio.sleep(max(STIRRED_SECONDS, self._read_at + self.every_seconds - time.monotonic()))
-        self._stirred = False
+    async def settle(self) -> None:
+        """Lists and figures, not oftener than every so many seconds."""
+        await asyncio.sleep(max(0.0, self._read_at + self.every_seconds - time.monotonic()))
         if not self.ended and not self.client.is_deleted:
-            await asyncio.gather(self.look(self.refresh), self.show_figures())
+            with self.frame.main:
+                await asyncio.gather(self.look(self.refresh), self.show_figures())
 
     def connected(self, *, live: bool) -> None:
         """Says so at the top."""
@@ -354,10 +351,10 @@ class OpenPage:
     async def refresh(self) -> None:
         """Reads what may differ after a change somewhere in the workspace."""
 
-    async def read_shared(self, *what: Hashable, load: Callable[[], Awaitable[T]]) -> T:
+    def read_shared(self, *what: Hashable, load: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         """What pages of the same scope read by one query: never from before the last change this page was told of."""
         key = (scope_of(self.actor), *what)
-        return await self.visit.web.live.shared.get(key, SHARED_SECONDS, load, not_before=self._stirred_at)
+        return self.visit.web.live.shared.get(key, SHARED_SECONDS, load, not_before=self._stirred_at)
 
 
 def _unwrap(client: Client) -> None:

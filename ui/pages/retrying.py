@@ -53,7 +53,7 @@ class Optimism:
 
     def hides(self, job_id: UUID, version: int) -> bool:
         """Whether news of this version must wait. A greater one ends the hope."""
-        hope = self._hopes.get(job_id)
+        hope = self._hopes.get(job_id) if self._hopes else None
         if hope is None:
             return False
         if version > hope.version:
