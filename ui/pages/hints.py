@@ -12,7 +12,7 @@ from ui.pages.open_page import OpenPage
 logger = logging.getLogger(__name__)
 
 _WORDS = {
-    Hint.WELCOME: "Jobs appear here as they are made, and change by themselves. Press ? for the keys of each page.",
+    Hint.WELCOME: "Jobs appear here as they are made, and change by themselves.",
     Hint.FAILURE: (
         "Retry first says what it would reset, keep and cost, and how often it has helped. "
         "Nothing happens before you confirm."
@@ -26,6 +26,9 @@ _WORDS = {
         "a note tells others, and a known one can be muted."
     ),
 }
+
+
+_KEYS = {Hint.WELCOME: "Press ? for the keys of each page."}
 
 
 class Hints:
@@ -59,4 +62,4 @@ class Hints:
             await self._page.do(work)
 
         with place:
-            line = HintLine(_WORDS[hint], dismiss)
+            line = HintLine(_WORDS[hint], dismiss, keys=_KEYS.get(hint, ""))
