@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.audit import entries
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, JobNotFound, NotFailed, NotFound
-from services.failures import marks
+from services.failures import groups, marks
 from services.failures.groups import FailureGroup, failure_groups
 from services.failures.lately import Retried
 from services.failures.marks import Mute
@@ -96,6 +96,32 @@ class TestMuting:
                 await marks.mute(desk, await a_person(desk, role), fingerprint, Mute())
         with pytest.raises(NotFound):
             await marks.note(desk, eve, fingerprint, "mine?")
+
+    async def test_an_outgrown_group_is_seen_by_who_has_a_few_of_its_jobs(self, desk: Desk) -> None:
+        dana, mia = await a_person(desk, credits=9), await a_person(desk, Role.MEMBER, name="mia")
+        _, fingerprint = await fails(desk, dana, "No answer")
+        await failed(desk, mia, "No answer")
+        await marks.mute(desk, dana, fingerprint, Mute(above=2))
+        assert (await messages(desk, dana), await messages(desk, mia)) == ([], [])
+        assert (await only(desk, mia)).muted
+        await fails(desk, dana, "No answer")
+        assert [(group.jobs, group.muted) for group in await failure_groups(desk, mia)] == [(1, False)]
+        assert await messages(desk, mia, muted=True) == []
+
+    async def test_however_many_are_muted_they_hide_no_other(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(groups, "_MOST_GROUPS", 2)
+        dana = await a_person(desk, credits=9)
+        for words in ("One is down", "Two is down", "Three is down"):
+            _, fingerprint = await fails(desk, dana, words, words)
+            await marks.mute(desk, dana, fingerprint, Mute())
+        (job,), _ = await fails(desk, dana, "The disk is full")
+        assert await messages(desk, dana) == ["The disk is full"]
+        assert [group.muted for group in await failure_groups(desk, dana, muted=None)] == [False, True, True]
+        await retry(desk, dana, job.id)  # being retried: no job is left in the group, which is still seen
+        assert await messages(desk, dana) == ["The disk is full"]
+        assert len(await messages(desk, dana, muted=True)) == 2
 
 
 class TestNotes:
