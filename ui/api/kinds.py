@@ -8,8 +8,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from services.jobs.suggestions import suggest
 from services.kinds import JobKind
-from services.operations import workers
-from services.operations.waiting import why_nobody
+from services.operations.waiting import would_wait
 from services.policy import Check, Price, RetryPolicy
 from services.vocabulary import FailureType, RetryMode, Status
 from ui.api.caller import Caller, TheDesk
@@ -112,14 +111,14 @@ class KindOut(BaseModel):
 @router.get("")
 async def list_kinds(
     desk: TheDesk,
-    _: Caller,
+    actor: Caller,
     address: Annotated[str | None, Query(description="Only those that suit it, the best first.")] = None,
 ) -> list[KindOut]:
     """The kinds, by name. Those that Mulligan itself makes jobs of are not among them."""
-    online = await workers.online(desk)
+    waits = await would_wait(desk, actor)
     kinds = [kind for kind in desk.kinds if not kind.name.startswith("system.")]
     return [
-        KindOut.of(kind, desk.limits.get(kind.name), why_nobody(online, kind.queue))
+        KindOut.of(kind, desk.limits.get(kind.name), waits.get(kind.name))
         for kind in (kinds if address is None else suggest(kinds, address))
     ]
 
