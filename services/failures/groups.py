@@ -68,13 +68,14 @@ async def failure_groups(desk: Desk, actor: Actor, *, muted: bool | None = False
     Args:
         muted: only groups that are muted, or only others; None: all, those that are not muted first.
     """
-    wanted = [False, True] if muted is None else [muted]
     async with desk.db.read() as session:
         out_of_the_way = set((await session.scalars(muted_in(actor.workspace_id))).all())
         lately = await retried_lately(session, actor)
         standing: dict[_Key, _Standing] = {}
         keys: list[_Key] = []
-        for one in wanted:
+        for one in [False, True] if muted is None else [muted]:
+            if one and not out_of_the_way:
+                continue  # to group reads every failed job
             stand = await _standing(session, actor, muted=one)
             others = [key for key in lately if key not in stand and (key[1] in out_of_the_way) is one]
             keys += [*stand, *others][:_MOST_GROUPS]

@@ -52,6 +52,18 @@ async def only(desk: Desk, actor: Actor) -> FailureGroup:
 
 
 class TestMuting:
+    async def test_failed_jobs_are_read_once_where_nothing_is_muted(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=9)
+        _, fingerprint = await fails(desk, dana, "The disk is full", "No answer")
+        grouped: list[str] = []
+        engine = desk.db.engine.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", lambda *a: grouped.append(a[2]))
+        for times in (1, 2):
+            grouped.clear()
+            assert len(await failure_groups(desk, dana, muted=None)) == 2
+            assert len([one for one in grouped if "min(job.finished_at)" in one and "GROUP BY job.kind" in one]) == times
+            await marks.mute(desk, dana, fingerprint, Mute())
+
     async def test_a_muted_group_is_out_of_the_way_until_it_is_unmuted(self, desk: Desk) -> None:
         dana = await a_person(desk, credits=9)
         _, fingerprint = await fails(desk, dana, "The disk is full", "No answer")
