@@ -61,7 +61,10 @@ class TestMuting:
         for times in (1, 2):
             grouped.clear()
             assert len(await failure_groups(desk, dana, muted=None)) == 2
-            assert len([one for one in grouped if "min(job.finished_at)" in one and "GROUP BY job.kind" in one]) == times
+            assert (
+                len([one for one in grouped if "min(job.finished_at)" in one and "GROUP BY job.kind" in one])
+                == times
+            )
             await marks.mute(desk, dana, fingerprint, Mute())
 
     async def test_a_muted_group_is_out_of_the_way_until_it_is_unmuted(self, desk: Desk) -> None:
