@@ -80,7 +80,9 @@ class KindOut(BaseModel):
     )
     needs: list[str] = Field(description="Engines that a worker must have.")
     concurrency: int | None = Field(description="How many run at a time, over all workers.")
-    available: bool = Field(description="Whether a worker that can run it is online.")
+    available: bool = Field(
+        description="Whether its jobs would begin: a worker that can run it is online, and it is not paused."
+    )
     reason: str | None = Field(description="Why it is not available.")
     retry: PolicyOut
 
