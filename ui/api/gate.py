@@ -4,6 +4,7 @@ An ASGI application of its own, since these come before FastAPI reads a body: wh
 about what the right body would have been.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -20,10 +21,12 @@ from services.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from services.people.access import Actor
 from services.people.sessions import COOKIE, resolve_session
 from services.people.tokens import resolve_token
-from ui.api.problems import BodyTooLarge, as_problem
+from ui.api.problems import BodyTooLarge, SlowBody, as_problem
 from ui.security import UNSAFE_METHODS, is_same_origin
 
 LARGEST_BODY = 2**20
+# Who signs in is nobody yet: a body that never ends must not hold a connection for ever.
+PATIENCE_SECONDS = 30.0
 _UPLOADS = "/api/uploads"
 _LOGIN = "/api/auth/login"
 _PUBLIC = frozenset({"/api/openapi.json", "/api/docs", _LOGIN, "/api/auth/logout"})
@@ -126,10 +129,14 @@ def _require_readable(scope: Scope) -> None:
 async def _json_only(request: Request) -> Receive:
     """The body, read whole up to the limit and found to be JSON that can be stored."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise BodyTooLarge(limit=LARGEST_BODY)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    raise BodyTooLarge(limit=LARGEST_BODY)
+    except TimeoutError:
+        raise SlowBody from None
     if body:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):

@@ -44,6 +44,13 @@ class BodyTooLarge(MulliganError):
     status = 413
 
 
+class SlowBody(MulliganError):
+    """The body did not arrive in time. Send it again."""
+
+    code = "slow_body"
+    status = 408
+
+
 class MethodNotAllowed(MulliganError):
     """{method} is not possible here."""
 

@@ -1,8 +1,10 @@
 """Whatever a client sends: a problem that says so, never a 500."""
 
+import asyncio
 import json
 import random
 from collections import defaultdict
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,6 +12,7 @@ from services import credits as ledger
 from services.ids import new_id
 from services.vocabulary import Role
 from tests.support.house import House
+from ui.api import gate
 from ui.api.app import describe, make_api
 
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -92,6 +95,22 @@ class TestBodies:
             "POST", "/api/jobs", content=body, headers={"Content-Type": "application/json"}
         )
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    async def test_a_body_that_never_ends_is_not_waited_for(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gate, "PATIENCE_SECONDS", 0.2)
+
+        url = urlsplit(house.url)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        head = "POST /api/auth/login HTTP/1.1\r\nHost: desk\r\nContent-Type: application/json\r\nContent-Length: 99"
+        writer.write(f'{head}\r\n\r\n{{"email": '.encode())
+        async with asyncio.timeout(20):
+            answer = await reader.readuntil(b"}")
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b'"code":"slow_body"' in answer
 
     @pytest.mark.parametrize("key", ["", "é", "x" * 201, "a b"])
     async def test_an_idempotency_key_is_printed(self, house: House, key: str) -> None:
