@@ -19,7 +19,7 @@ up: $(READY) ## Run Mulligan on this machine: Valkey, database, worker, web (ARG
 
 test: $(READY) ## Run all tests, those in a real browser too (ARGS="-k retry tests/services")
 	@.ci/chromium
-	@$(RUN) pytest -n logical --maxprocesses 4 --dist loadscope $(ARGS)
+	@$(RUN) pytest -n logical --maxprocesses 8 --dist loadscope $(ARGS)
 
 setup: $(READY) ## Make the environment in .venv, with what tests need (PYTHON=python3.12 to choose)
 

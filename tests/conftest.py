@@ -39,6 +39,22 @@ class _BrowserTogether(LoadScopeScheduling):  # type: ignore[misc] # xdist has n
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for each core, since for half of its time a test waits for a part that it has started."""
+    return 2 * (os.cpu_count() or 1)
+
+
+# Long ones begin first, so that none of them is left alone at the end.
+_LONG = ("browser", "faults", "slow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In which order tests are given out; within a file it stays as written."""
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, _LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _BrowserTogether | None:
     """How tests are given out to processes."""
     return _BrowserTogether(config, log) if config.getvalue("dist") == "loadscope" else None

@@ -17,7 +17,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from services.vocabulary import Role
-from tests.browser.conftest import sign_in
+from tests.browser.doors import sign_in
 from tests.browser.stack import PASSWORD, Stack
 from tests.browser.test_looks import require_accessible
 from tests.support.postgres import PostgresServer

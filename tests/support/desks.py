@@ -64,10 +64,12 @@ async def open_desk(
     db = Database(database_url)
     redis = connect(redis_url)
     queue = TaskiqQueue.connect(settings, registry)
-    yield Desk(settings, db, queue, Feed(redis), Storage.from_settings(settings), registry)
-    await queue.close()
-    await redis.aclose()
-    await db.close()
+    try:
+        yield Desk(settings, db, queue, Feed(redis), Storage.from_settings(settings), registry)
+    finally:  # else the next test is blamed for what a failed one has left open
+        await queue.close()
+        await redis.aclose()
+        await db.close()
 
 
 async def a_person(

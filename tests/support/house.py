@@ -199,6 +199,6 @@ async def open_house(
             **settings,
         ) as desk,
         serving(web_app(desk)) as url,
-        httpx.AsyncClient(base_url=url, timeout=20) as http,
+        httpx.AsyncClient(base_url=url, timeout=120) as http,
     ):
         yield House(desk, url, http)

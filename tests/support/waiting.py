@@ -8,6 +8,13 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 
+# A look costs a query, or a request to a web process; who has waited for long can wait a tenth longer.
+_LONGEST_PAUSE = 0.3
+
+
+def _pause(interval: float, waited: float) -> float:
+    return max(interval, min(waited / 10, _LONGEST_PAUSE))
+
 
 @overload
 async def eventually(
@@ -38,10 +45,12 @@ async def eventually(
 ) -> T:
     """The first truthy answer of `probe`, which may be async; an AssertionError inside it counts as "not yet".
 
+    Looks every `interval` seconds, and less often the longer it waits.
+
     Raises:
         AssertionError: the deadline passed; shows the last answer or failure.
     """
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while True:
         last: object
         try:
@@ -53,19 +62,21 @@ async def eventually(
             last = answer
         except AssertionError as failure:
             last = failure
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - began
+        if waited >= timeout:
             raise AssertionError(f"not within {timeout:g} s: {expect or 'a truthy answer'}; last: {last!r}")
-        await asyncio.sleep(interval)
+        await asyncio.sleep(_pause(interval, waited))
 
 
 def eventually_sync(
     probe: Callable[[], T], timeout: float = 10, *, interval: float = 0.02, expect: str = ""
 ) -> T:
     """`eventually` for tests without an event loop."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while True:
         if answer := probe():
             return answer
-        if time.monotonic() >= deadline:
+        waited = time.monotonic() - began
+        if waited >= timeout:
             raise AssertionError(f"not within {timeout:g} s: {expect or 'a truthy answer'}; last: {answer!r}")
-        time.sleep(interval)
+        time.sleep(_pause(interval, waited))
