@@ -8,13 +8,13 @@ from sqlmodel import col
 
 from services import lifecycle
 from services.database.database import Database
+from services.database.patience import with_patience
 from services.desk import Desk
 from services.errors import MulliganError
 from services.lifecycle import Claim, Claimed
 from services.models import Artifact, Job
 from services.storage import archive
 from services.storage.storage import Storage
-from tasks.patience import with_patience
 
 logger = logging.getLogger(__name__)
 

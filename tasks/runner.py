@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services import lifecycle
 from services.database.commit import GroupCommit
 from services.database.database import is_outage
+from services.database.patience import with_patience
 from services.desk import Desk
 from services.errors import Invalid
 from services.failures.failures import Failure, classify, failure
@@ -23,7 +24,6 @@ from tasks.checkpoint import as_json
 from tasks.context import RunContext
 from tasks.lease import Leases
 from tasks.output import purge_earlier
-from tasks.patience import with_patience
 from tasks.reporter import Announcer, Reporter
 from tasks.room import Lack, NoRoomError, Refused, Room
 from tasks.run import Run, Stop

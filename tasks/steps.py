@@ -11,11 +11,11 @@ from sqlmodel import col
 
 from services import lifecycle
 from services.database.database import Database, db_now
+from services.database.patience import with_patience
 from services.lifecycle import Claim
 from services.models import Step
 from services.vocabulary import StepStatus
 from tasks.checkpoint import as_json
-from tasks.patience import with_patience
 from tasks.threads import in_daemon_thread
 
 

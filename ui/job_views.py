@@ -1,6 +1,7 @@
 """Views of jobs for rows, made once for all open pages that show the same."""
 
 from collections.abc import Hashable
+from weakref import ReferenceType, ref
 
 from services.desk import Desk
 from services.jobs import jobs
@@ -18,19 +19,20 @@ class JobViews:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._made: dict[Hashable, JobView] = {}
-        self._handed: dict[tuple[int, bool], tuple[Job, Waiting | None, JobView]] = {}
-        """What was made of a record that was handed to all pages: not to look into it again for each."""
+        self._handed: dict[tuple[int, bool], tuple[ReferenceType[Job], Waiting | None, JobView]] = {}
+        """What was made of a record that was handed to all pages: not to look into it again for each. The record itself
+        is not kept, since its arguments and its result may be large."""
 
     def of(self, actor: Actor, job: Job, waiting: Waiting | None) -> JobView:
         """The job as a row for this person. A record that was read is not changed any more."""
         may_change = actor.may_change
         handed = self._handed.get((id(job), may_change))
-        if handed and handed[0] is job and handed[1] is waiting:
+        if handed and handed[0]() is job and handed[1] is waiting:
             return handed[2]
         view = self._view(actor, job, waiting)
         if len(self._handed) >= _MOST:
             self._handed.clear()
-        self._handed[id(job), may_change] = job, waiting, view
+        self._handed[id(job), may_change] = ref(job), waiting, view
         return view
 
     def _view(self, actor: Actor, job: Job, waiting: Waiting | None) -> JobView:

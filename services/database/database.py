@@ -19,12 +19,17 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from services.database import sqlite
+from services.errors import ServiceUnavailable
 
 logger = logging.getLogger(__name__)
 
 # Well under a third of the lease (30 s): a heartbeat that waits for the lock still comes in time.
 _SQLITE_BUSY_SECONDS = 5.0
 _WRITE_TRIES = 5
+_DISK_FULL = "53100"
+_SQLITE_FULL = "disk is full"
+# A disk that is full, fails or was mounted anew for reading. All of these may be over in a while.
+_SQLITE_AWAY = ("unable to open database", _SQLITE_FULL, "disk I/O error", "readonly database")
 # A database host that vanishes without a word must not hold anybody until TCP gives up.
 _CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30.0
@@ -158,7 +163,17 @@ def is_outage(error: BaseException) -> bool:
     # The driver's own errors come unwrapped while a connection is made.
     cause = getattr(error, "orig", error)
     away = str(getattr(cause, "sqlstate", None) or "")[:2] in {"08", "53", "57", "58"}
-    return away or "unable to open database" in str(cause)
+    return away or any(words in str(cause) for words in _SQLITE_AWAY)
+
+
+def outage_of(error: BaseException) -> ServiceUnavailable | None:
+    """What is told of an outage of the database; None where the error is none."""
+    if not is_outage(error):
+        return None
+    cause = getattr(error, "orig", error)
+    if getattr(cause, "sqlstate", None) == _DISK_FULL or _SQLITE_FULL in str(cause):
+        return ServiceUnavailable("The database cannot write: its disk is full.", service="The database")
+    return ServiceUnavailable(service="The database")
 
 
 def async_url(url: str) -> URL:

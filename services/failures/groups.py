@@ -14,7 +14,7 @@ from services.database.database import db_now
 from services.desk import Desk
 from services.failures.failures import normalise
 from services.failures.lately import Retried, retried_lately
-from services.failures.marks import is_muted, marks_of
+from services.failures.marks import marks_of, muted_in
 from services.failures.tables import FailureMark, is_dismissed
 from services.failures.words import attempt_that_failed_so
 from services.insights.odds import Odds, odds_of_many
@@ -24,6 +24,8 @@ from services.vocabulary import UNSUCCESSFUL, FailureType
 
 _MOST_GROUPS = 200
 TREND_HOURS = 24
+_Key = tuple[str, str]
+"""Kind and fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,8 @@ class FailureGroup:
     now: Retried
     mark: FailureMark | None
     """What people say of it."""
-
-    @property
-    def muted(self) -> bool:
-        """Whether it is out of the way."""
-        return is_muted(self.mark, self.jobs)
+    muted: bool
+    """Whether it is out of the way, for everybody in the workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +63,23 @@ class _Standing:
 
 async def failure_groups(desk: Desk, actor: Actor, *, muted: bool | None = False) -> list[FailureGroup]:
     """The actor's failed jobs by mistake, the most jobs first; then those of which none is left, but some are being
-    retried, or recovered within the last hour or two. At most 200 groups.
+    retried, or recovered within the last hour or two. At most 200 groups that are muted, and 200 that are not.
 
     Args:
-        muted: only groups that are muted, or only others; None: all.
+        muted: only groups that are muted, or only others; None: all, those that are not muted first.
     """
     async with desk.db.read() as session:
-        standing = await _standing(session, actor)
+        out_of_the_way = set((await session.scalars(muted_in(actor.workspace_id))).all())
         lately = await retried_lately(session, actor)
-        keys = list(standing | dict.fromkeys(lately))[:_MOST_GROUPS]
+        standing: dict[_Key, _Standing] = {}
+        keys: list[_Key] = []
+        for one in [False, True] if muted is None else [muted]:
+            if one and not out_of_the_way:
+                continue  # to group reads every failed job
+            stand = await _standing(session, actor, muted=one)
+            others = [key for key in lately if key not in stand and (key[1] in out_of_the_way) is one]
+            keys += [*stand, *others][:_MOST_GROUPS]
+            standing |= stand
         fingerprints = {fingerprint for _, fingerprint in keys}
         examples = await _examples(session, [standing[key].example for key in keys if key in standing])
         odds = await odds_of_many(session, actor.workspace_id, fingerprints)
@@ -92,21 +99,22 @@ async def failure_groups(desk: Desk, actor: Actor, *, muted: bool | None = False
                     stands.first_seen if stands else example.finished_at,
                     stands.last_seen if stands else example.finished_at,
                     odds[fingerprint], trends.get((kind, fingerprint), (0,) * TREND_HOURS),
-                    lately.get((kind, fingerprint), Retried()), marks.get(fingerprint),
+                    lately.get((kind, fingerprint), Retried()), marks.get(fingerprint), fingerprint in out_of_the_way,
                 )
             )  # fmt: skip
-    return [group for group in groups if muted in {None, group.muted}]
+    return groups
 
 
-async def _standing(session: AsyncSession, actor: Actor) -> dict[tuple[str, str], _Standing]:
-    """The groups of jobs that stand failed, the most jobs first."""
+async def _standing(session: AsyncSession, actor: Actor, *, muted: bool) -> dict[_Key, _Standing]:
+    """The groups of jobs that stand failed, muted ones or the others, the most jobs first."""
+    among = col(Job.fingerprint).in_(muted_in(actor.workspace_id))
     count, first, last = sa.func.count(), sa.func.min(col(Job.finished_at)), sa.func.max(col(Job.finished_at))
     # PostgreSQL before 18 has no max(uuid); as text, ids sort the same.
     newest = sa.func.max(sa.cast(col(Job.id), sa.String))
     query = (
         sa.select(col(Job.kind), col(Job.fingerprint), count, first, last, newest)
         .where(*actor.visible(), col(Job.status).in_(UNSUCCESSFUL), col(Job.fingerprint).is_not(None))
-        .where(~is_dismissed())
+        .where(~is_dismissed(), among if muted else ~among)
         .group_by(col(Job.kind), col(Job.fingerprint))
         .order_by(count.desc(), last.desc())
         .limit(_MOST_GROUPS)

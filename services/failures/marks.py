@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services import audit
+from services.database.database import db_now
 from services.database.storable import require_storable
 from services.desk import Desk
 from services.errors import Invalid, NotFound
@@ -34,14 +35,6 @@ class Mute:
     until: datetime | None = None
     above: int | None = None
     """Or until it has more jobs than that."""
-
-
-def is_muted(mark: FailureMark | None, jobs: int, at: datetime | None = None) -> bool:
-    """Whether a group of so many jobs is out of the way now."""
-    if mark is None or mark.muted_at is None:
-        return False
-    over = mark.muted_until is not None and mark.muted_until <= (at or now())
-    return not over and (mark.muted_above is None or jobs <= mark.muted_above)
 
 
 async def mute(desk: Desk, actor: Actor, fingerprint: str, mute: Mute | None) -> FailureMark:
@@ -105,24 +98,41 @@ async def marks_of(
     return {mark.fingerprint: mark for mark in (await session.scalars(query)).all()}
 
 
+def muted_in(workspace_id: UUID) -> sa.Select[str]:
+    """The fingerprints of the groups that are muted now, for everybody: how many jobs a group has grown to is counted
+    over the workspace, also where somebody sees their own jobs only."""
+    mark = FailureMark
+    outgrown = (
+        sa.select(col(mark.fingerprint))
+        .join(Job, sa.and_(col(Job.fingerprint) == col(mark.fingerprint), *_stands_failed(workspace_id)))
+        .where(*_mute_holds(workspace_id), col(mark.muted_above).is_not(None))
+        .group_by(col(mark.fingerprint), col(mark.muted_above))
+        .having(sa.func.count() > col(mark.muted_above))
+    )
+    return sa.select(col(mark.fingerprint)).where(
+        *_mute_holds(workspace_id), col(mark.fingerprint).not_in(outgrown)
+    )
+
+
 async def muted_among(session: AsyncSession, workspace_id: UUID, fingerprints: Collection[str]) -> set[str]:
-    """Those of the groups that are muted now: nobody is to be told of their jobs."""
-    marks = await marks_of(session, workspace_id, fingerprints)
-    muted = set()
-    for fingerprint, mark in marks.items():
-        bound = mark.muted_above if mark.muted_at is not None else None
-        jobs = 0 if bound is None else await _count(session, workspace_id, fingerprint, bound + 1)
-        if is_muted(mark, jobs):
-            muted.add(fingerprint)
-    return muted
+    """Those of the groups that are muted now: nobody is to be told of their jobs. As `muted_in`, but while others wait
+    to write: of each group no more jobs are counted than it takes."""
+    query = sa.select(col(FailureMark.fingerprint), col(FailureMark.muted_above)).where(
+        *_mute_holds(workspace_id), col(FailureMark.fingerprint).in_(fingerprints)
+    )
+    return {
+        fingerprint
+        for fingerprint, most in (await session.execute(query)).all()
+        if most is None or await _count(session, workspace_id, fingerprint, most + 1) <= most
+    }
 
 
 async def _count(session: AsyncSession, workspace_id: UUID, fingerprint: str, most: int) -> int:
-    """How many jobs stand failed so; `most` where there are more: it is counted while others wait to write."""
+    """How many jobs stand failed so; `most` where there are more."""
     some = (
         sa.select(sa.literal(1))
         .select_from(Job)
-        .where(*_failed_so(workspace_id, fingerprint), col(Job.status).in_(UNSUCCESSFUL), ~is_dismissed())
+        .where(*_stands_failed(workspace_id), col(Job.fingerprint) == fingerprint)
         .limit(most)
     )
     return int((await session.scalars(sa.select(sa.func.count()).select_from(some.subquery()))).one())
@@ -148,15 +158,31 @@ async def _require_known(session: AsyncSession, workspace_id: UUID, fingerprint:
         col(rolled.whose) == workspace_id,
         col(rolled.fingerprint) == fingerprint,
     )
-    failed = sa.exists().where(*_failed_so(workspace_id, fingerprint))
+    failed = sa.exists().where(
+        col(Job.workspace_id) == workspace_id,
+        col(Job.fingerprint) == fingerprint,
+        col(Job.deleted_at).is_(None),
+    )
     known = await session.execute(sa.select(sa.or_(failed, sa.exists().where(*retried))))
     if not known.scalar():
         raise NotFound(what="failure")
 
 
-def _failed_so(workspace_id: UUID, fingerprint: str) -> tuple[sa.ColumnElement[bool], ...]:
+def _stands_failed(workspace_id: UUID) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         col(Job.workspace_id) == workspace_id,
-        col(Job.fingerprint) == fingerprint,
+        col(Job.fingerprint).is_not(None),
         col(Job.deleted_at).is_(None),
+        col(Job.status).in_(UNSUCCESSFUL),
+        ~is_dismissed(),
+    )
+
+
+def _mute_holds(workspace_id: UUID) -> tuple[sa.ColumnElement[bool], ...]:
+    """However many jobs the group has."""
+    until = col(FailureMark.muted_until)
+    return (
+        col(FailureMark.workspace_id) == workspace_id,
+        col(FailureMark.muted_at).is_not(None),
+        sa.or_(until.is_(None), until > db_now()),
     )

@@ -165,14 +165,14 @@ async def count_by_status(desk: Desk, actor: Actor, query: JobQuery) -> Counts:
         async with desk.db.read() as session:
             return Counts(await job_counts.by_status(session, which))
     async with desk.db.read() as session:
-        some = None
+        found = None
         for lead in leads.leads(query.q, actor, is_sqlite=desk.db.is_sqlite):
-            if await leads.gives_at_most(session, lead, COUNTED):
-                return Counts(await _count(session, actor, query, lead))
-            some = lead if some is None else some
-        if some is None:
+            counts, are_all = await _count(session, actor, query, lead)
+            if are_all:
+                return Counts(counts)
+            found = found or counts
+        if found is None:
             return await _count_latest(session, actor, query, COUNTED)
-        found = await _count(session, actor, query, some.limit(leads.literal(COUNTED)))
         latest = await _count_latest(session, actor, query, min(leads.FEW, COUNTED))
     at_least = {
         status: max(found[status], latest.by_status[status])
@@ -183,10 +183,18 @@ async def count_by_status(desk: Desk, actor: Actor, query: JobQuery) -> Counts:
     return Counts(at_least, latest.more)
 
 
-async def _count(session: AsyncSession, actor: Actor, query: JobQuery, lead: leads.Lead) -> dict[Status, int]:
-    counts = sa.select(col(Job.status), sa.func.count()).where(*_among(lead, actor, query))
-    found = {row[0]: row[1] for row in await session.execute(counts.group_by(col(Job.status)))}
-    return {status: found.get(status, 0) for status in Status}
+async def _count(
+    session: AsyncSession, actor: Actor, query: JobQuery, lead: leads.Lead
+) -> tuple[dict[Status, int], bool]:
+    """How many match of the jobs that a lead gives, and whether these are all that can; of more, some are counted."""
+    await leads.prepare(session)
+    these = lead.limit(leads.literal(COUNTED + 1)).cte().prefix_with("MATERIALIZED")
+    which = [col(Job.id).in_(sa.select(these.c[0])), *leads.one_by_one(actor), *_conditions(actor, query)]
+    counts = sa.select(col(Job.status), sa.func.count().label("jobs")).where(*which).group_by(col(Job.status))
+    given = sa.select(sa.null(), sa.func.count()).select_from(these)
+    rows: Any = (await session.execute(sa.union_all(counts, given))).all()
+    found = {row[0]: row[1] for row in rows}
+    return {status: found.get(status, 0) for status in Status}, found[None] <= COUNTED
 
 
 def _among(lead: leads.Lead, actor: Actor, query: JobQuery) -> list[sa.ColumnElement[bool]]:
@@ -196,13 +204,14 @@ def _among(lead: leads.Lead, actor: Actor, query: JobQuery) -> list[sa.ColumnEle
 async def _count_latest(session: AsyncSession, actor: Actor, query: JobQuery, most: int) -> Counts:
     """How many match among the latest so many jobs of each status."""
     wanted = sorted(search.statuses_of(query.q))
+    conditions = search.conditions(query.q, actor)
     looks: list[Any] = []
     for status in wanted:
         these = [*actor.visible(), *_narrowing(Job, actor, query), _is(status)]
         latest = sa.select(col(Job.rank)).where(*these).order_by(col(Job.rank).desc())
         older = latest.offset(leads.literal(most)).limit(leads.literal(1)).scalar_subquery()
         among_them = col(Job.rank) > sa.func.coalesce(older, sa.literal(UUID(int=0), sa.Uuid()))
-        matching = sa.select(sa.func.count()).where(*these, *search.conditions(query.q, actor), among_them)
+        matching = sa.select(sa.func.count()).where(*these, *conditions, among_them)
         looks += [matching.scalar_subquery(), older.is_not(None)]
     row = (await session.execute(sa.select(*looks))).one() if looks else ()
     found = dict(zip(wanted, zip(row[::2], row[1::2], strict=True), strict=True))

@@ -50,11 +50,15 @@ async def rare(session: AsyncSession, actor: Actor, query_text: str) -> Lead | N
 
 async def gives_at_most(session: AsyncSession, lead: Lead, most: int) -> bool:
     """Whether a lead gives no more jobs than that. Nobody counts on from there."""
-    if not is_sqlite(session):
-        # It may take a rare word for a common one, and read everything.
-        await session.execute(sa.text("SET LOCAL enable_seqscan = off"))
+    await prepare(session)
     found = lead.limit(literal(most + 1)).subquery()
     return (await session.scalars(sa.select(sa.func.count()).select_from(found))).one() <= most
+
+
+async def prepare(session: AsyncSession) -> None:
+    """Keeps PostgreSQL from taking a rare word for a common one, and reading everything."""
+    if not is_sqlite(session):
+        await session.execute(sa.text("SET LOCAL enable_seqscan = off"))
 
 
 def among(lead: Lead) -> sa.ColumnElement[bool]:

@@ -254,11 +254,12 @@ def _moment(text: str) -> datetime:
 
 
 def _after(term: Term, _: Actor) -> sa.ColumnElement[bool]:
-    return sa.exists().where(
-        col(Attempt.job_id) == col(Job.id),
-        col(Attempt.after_fingerprint) == term.value.lower(),
-        col(Attempt.void).is_(False),
-    )
+    return _was_run(col(Attempt.after_fingerprint) == term.value.lower(), col(Attempt.void).is_(False))
+
+
+def _was_run(*so: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Said so that PostgreSQL asks it of a job that it comes across, and does not join all jobs to all such runs."""
+    return sa.func.coalesce(sa.exists().where(col(Attempt.job_id) == col(Job.id), *so), sa.false())
 
 
 def retried_after(term: Term, actor: Actor) -> sa.Select[Any]:
@@ -278,7 +279,7 @@ def retried_after(term: Term, actor: Actor) -> sa.Select[Any]:
 
 
 def _batch(term: Term, _: Actor) -> sa.ColumnElement[bool]:
-    return col(Job.id).in_(retried_by(term))
+    return _was_run(col(Attempt.batch_id).is_not(None), col(Attempt.batch_id).between(*_ids(term)))
 
 
 def retried_by(term: Term) -> sa.Select[Any]:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.database.database import db_now
+from services.database.patience import with_patience
 from services.desk import Desk
 from services.errors import MulliganError
 from services.ids import new_id
@@ -61,7 +62,8 @@ async def send_next(desk: Desk) -> bool:
     if taken is None:
         return False
     answer = await _carry(desk, taken, taken.letter) if taken.letter else None
-    await desk.db.transact(lambda session: _note(session, taken, answer))
+    # For as long as it takes: what is not noted would be sent again.
+    await with_patience(lambda: desk.db.transact(lambda session: _note(session, taken, answer)))
     if answer is None or answer.ok:
         logger.info("channel %s: message %s sent", taken.channel_id, taken.message_id)
     else:

@@ -15,6 +15,7 @@ from services.errors import RetriesDisabled
 from services.models import Job, Switch, Worker
 from services.models import is_now as _is
 from services.operations import pauses, slots, switches, workers
+from services.people.access import Actor
 from services.queue import DEFAULT_QUEUE
 from services.vocabulary import STARTS_SWITCH, WAITING, Priority, Status
 
@@ -111,6 +112,19 @@ def awaited(code: str) -> str:
         "queue_unavailable": "the queue",
     }
     return known.get(code) or code.removesuffix("_answers").replace("_", " ")
+
+
+async def would_wait(desk: Desk, actor: Actor) -> dict[str, str]:
+    """Of the kinds whose jobs would not begin now: why. Slots and places in the queue aside, which come and go."""
+    async with desk.db.read() as session:
+        online = await workers.read_online(session)
+        paused = await switches.of_workspace(session, actor.workspace_id, STARTS_SWITCH)
+    reasons = {}
+    for kind in desk.kinds:
+        held = switches.among(paused, kind.name)
+        if why := pauses.words(held) if held else why_nobody(online, kind.queue):
+            reasons[kind.name] = why
+    return reasons
 
 
 def why_nobody(online: Collection[Worker], queue: str) -> str | None:

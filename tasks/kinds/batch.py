@@ -16,6 +16,7 @@ from services.batch.match import Selection
 from services.batch.report import outcome, read_batch, skipped_jobs
 from services.batch.trial import Tally, against_canary, against_going_on, go_on, is_waiting, stop, tally
 from services.batch.walk import Advance, NotHeld, tell, write_chunk
+from services.database.patience import with_patience
 from services.desk import Desk
 from services.errors import Forbidden
 from services.failures.failures import JobError
@@ -26,7 +27,6 @@ from services.models import Batch, Job
 from services.policy import RetryDialog, RetryPolicy
 from services.vocabulary import TERMINAL, BatchAction, FailureType, Status
 from tasks.context import RunContext
-from tasks.patience import with_patience
 
 _COLUMNS = ("job_id", "title", "status", "code", "message")
 _LOOK_SECONDS = (0.25, 1.0)

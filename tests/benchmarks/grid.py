@@ -39,7 +39,7 @@ from tests.support.desks import open_desk
 _ROUNDS = 15
 # What takes seconds is not asked as often.
 _LONGEST_SECONDS = 3.0
-_SLOW_MS = 20.0
+_SLOW_MS = 50.0
 
 Question = Callable[[], Awaitable[Any]]
 

@@ -126,8 +126,8 @@ class _Past:
         self, n: int, status: Status, owner: Actor
     ) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
         dice = self._dice
-        back = timedelta(days=DAYS) * (1 - n / self._jobs)
-        made = self._until - (back if status in TERMINAL else back / 1000)
+        # Those that wait are spread as well: a page of few and a page of many hold as many of them, and are compared.
+        made = self._until - timedelta(days=DAYS) * (1 - n / self._jobs)
         kind = list(KINDS)[min(int(dice.expovariate(0.7)), len(KINDS) - 1)]
         job_id = _id_at(made, dice)
         # One in nine was retried; what stands failed has failed before as often as not.

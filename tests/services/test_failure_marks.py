@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.audit import entries
 from services.desk import Desk
 from services.errors import Forbidden, Invalid, JobNotFound, NotFailed, NotFound
-from services.failures import marks
+from services.failures import groups, marks
 from services.failures.groups import FailureGroup, failure_groups
 from services.failures.lately import Retried
 from services.failures.marks import Mute
@@ -52,6 +52,21 @@ async def only(desk: Desk, actor: Actor) -> FailureGroup:
 
 
 class TestMuting:
+    async def test_failed_jobs_are_read_once_where_nothing_is_muted(self, desk: Desk) -> None:
+        dana = await a_person(desk, credits=9)
+        _, fingerprint = await fails(desk, dana, "The disk is full", "No answer")
+        grouped: list[str] = []
+        engine = desk.db.engine.sync_engine
+        sa.event.listen(engine, "before_cursor_execute", lambda *a: grouped.append(a[2]))
+        for times in (1, 2):
+            grouped.clear()
+            assert len(await failure_groups(desk, dana, muted=None)) == 2
+            assert (
+                len([one for one in grouped if "min(job.finished_at)" in one and "GROUP BY job.kind" in one])
+                == times
+            )
+            await marks.mute(desk, dana, fingerprint, Mute())
+
     async def test_a_muted_group_is_out_of_the_way_until_it_is_unmuted(self, desk: Desk) -> None:
         dana = await a_person(desk, credits=9)
         _, fingerprint = await fails(desk, dana, "The disk is full", "No answer")
@@ -96,6 +111,32 @@ class TestMuting:
                 await marks.mute(desk, await a_person(desk, role), fingerprint, Mute())
         with pytest.raises(NotFound):
             await marks.note(desk, eve, fingerprint, "mine?")
+
+    async def test_an_outgrown_group_is_seen_by_who_has_a_few_of_its_jobs(self, desk: Desk) -> None:
+        dana, mia = await a_person(desk, credits=9), await a_person(desk, Role.MEMBER, name="mia")
+        _, fingerprint = await fails(desk, dana, "No answer")
+        await failed(desk, mia, "No answer")
+        await marks.mute(desk, dana, fingerprint, Mute(above=2))
+        assert (await messages(desk, dana), await messages(desk, mia)) == ([], [])
+        assert (await only(desk, mia)).muted
+        await fails(desk, dana, "No answer")
+        assert [(group.jobs, group.muted) for group in await failure_groups(desk, mia)] == [(1, False)]
+        assert await messages(desk, mia, muted=True) == []
+
+    async def test_however_many_are_muted_they_hide_no_other(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(groups, "_MOST_GROUPS", 2)
+        dana = await a_person(desk, credits=9)
+        for words in ("One is down", "Two is down", "Three is down"):
+            _, fingerprint = await fails(desk, dana, words, words)
+            await marks.mute(desk, dana, fingerprint, Mute())
+        (job,), _ = await fails(desk, dana, "The disk is full")
+        assert await messages(desk, dana) == ["The disk is full"]
+        assert [group.muted for group in await failure_groups(desk, dana, muted=None)] == [False, True, True]
+        await retry(desk, dana, job.id)  # being retried: no job is left in the group, which is still seen
+        assert await messages(desk, dana) == ["The disk is full"]
+        assert len(await messages(desk, dana, muted=True)) == 2
 
 
 class TestNotes:

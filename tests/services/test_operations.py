@@ -24,7 +24,7 @@ from services.lifecycle import Claim, Outcome
 from services.models import Job, Worker
 from services.operations import pauses, slots, stuck, switches, workers
 from services.operations import queues as operations
-from services.operations.waiting import waiting_reasons
+from services.operations.waiting import waiting_reasons, would_wait
 from services.people.access import Actor
 from services.policy import AutoRetry, RetryPolicy
 from services.retry.retrying import plan_retry, retry
@@ -344,6 +344,12 @@ class TestPausedKinds:
         assert not await pauses.resume(desk, dana, KIND)
         assert (await waiting_reasons(desk, [held]))[held.id].code != "paused"
         assert await self.claimed(desk, held) == {held.id}
+
+    async def test_who_would_submit_one_is_told(self, desk: Desk) -> None:
+        dana, eve = await a_person(desk), await a_person(desk, workspace="elsewhere")
+        await pauses.pause(desk, dana, KIND, "the store moves")
+        assert (await would_wait(desk, dana))[KIND] == f"{KIND} is paused by {dana.name}: the store moves"
+        assert (await would_wait(desk, eve))[KIND] == "No worker is online"
 
     async def test_every_kind_is_but_mulligan_s_own(self, desk: Desk) -> None:
         dana = await a_person(desk)

@@ -1,6 +1,8 @@
 """Open pages on a real desk, without a browser: what they read, what they share, and when they stop."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +136,18 @@ def titles(grid: JobsPage) -> list[str]:
 
 
 class TestSharing:
+    async def test_what_was_read_of_a_job_goes_when_its_rows_are_drawn(
+        self, house: House, dana: Actor
+    ) -> None:
+        """Arguments and results may be megabytes; a view is a few words."""
+        views = house.web.views
+        job = await a_job(house.web.desk, dana)
+        view, read = views.of(dana, job, None), weakref.ref(job)
+        assert views.of(dana, job, None) is view
+        del job
+        gc.collect()
+        assert read() is None
+
     async def test_a_change_that_comes_while_a_page_waits_is_in_what_it_reads(
         self, house: House, dana: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:

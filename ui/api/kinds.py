@@ -8,8 +8,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from services.jobs.suggestions import suggest
 from services.kinds import JobKind
-from services.operations import workers
-from services.operations.waiting import why_nobody
+from services.operations.waiting import would_wait
 from services.policy import Check, Price, RetryPolicy
 from services.vocabulary import FailureType, RetryMode, Status
 from ui.api.caller import Caller, TheDesk
@@ -81,7 +80,9 @@ class KindOut(BaseModel):
     )
     needs: list[str] = Field(description="Engines that a worker must have.")
     concurrency: int | None = Field(description="How many run at a time, over all workers.")
-    available: bool = Field(description="Whether a worker that can run it is online.")
+    available: bool = Field(
+        description="Whether its jobs would begin: a worker that can run it is online, and it is not paused."
+    )
     reason: str | None = Field(description="Why it is not available.")
     retry: PolicyOut
 
@@ -112,14 +113,14 @@ class KindOut(BaseModel):
 @router.get("")
 async def list_kinds(
     desk: TheDesk,
-    _: Caller,
+    actor: Caller,
     address: Annotated[str | None, Query(description="Only those that suit it, the best first.")] = None,
 ) -> list[KindOut]:
     """The kinds, by name. Those that Mulligan itself makes jobs of are not among them."""
-    online = await workers.online(desk)
+    waits = await would_wait(desk, actor)
     kinds = [kind for kind in desk.kinds if not kind.name.startswith("system.")]
     return [
-        KindOut.of(kind, desk.limits.get(kind.name), why_nobody(online, kind.queue))
+        KindOut.of(kind, desk.limits.get(kind.name), waits.get(kind.name))
         for kind in (kinds if address is None else suggest(kinds, address))
     ]
 

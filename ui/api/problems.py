@@ -14,14 +14,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
-from services.database.database import is_outage
+from services.database.database import outage_of
 from services.errors import (
     Invalid,
     JobReplaced,
     MulliganError,
     NotFound,
     RateLimited,
-    ServiceUnavailable,
     Unauthenticated,
 )
 
@@ -105,9 +104,9 @@ def as_problem(error: Exception) -> Response:
             return Response(status_code=400)  # nobody is there to read it
         case DBAPIError() if _is_out_of_range(error):
             return problem(Invalid("A value is out of the range that can be stored."))
-        case _ if is_outage(error):
+        case _ if outage := outage_of(error):
             logger.warning("the database does not answer: %s", error)
-            return problem(ServiceUnavailable(service="The database"), {"Retry-After": "2"})
+            return problem(outage, {"Retry-After": "2"})
         case _:
             return problem(_InternalError())
 

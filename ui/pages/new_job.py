@@ -13,8 +13,7 @@ from services.jobs import submission
 from services.jobs.suggestions import suggest
 from services.kinds import JobKind
 from services.models import Job
-from services.operations import workers
-from services.operations.waiting import why_nobody
+from services.operations.waiting import would_wait
 from services.people.access import Actor
 from ui.components.args_form import ArgsForm, WrongInput, by_field
 from ui.components.args_schema import ArgField, Shape, arg_fields, filled_in
@@ -78,12 +77,12 @@ class NewJobPage(OpenPage):
                 Empty().say("Choose what is to be done", text, icon="touch_app")
 
     async def refresh(self) -> None:
-        """Says of each kind that no worker takes now, why: its jobs would wait."""
+        """Says of each kind of which nothing would begin now, why: its jobs would wait."""
         if not self._missing:
             return
-        online = await workers.online(self.visit.desk)
+        waits = await would_wait(self.visit.desk, self.actor)
         for kind in self._kinds:
-            why = why_nobody(online, kind.queue)
+            why = waits.get(kind.name)
             self._missing[kind.name].say(f"{why}: a job would wait." if why else "")
 
     # --- parts --------------------------------------------------------------------------------------------------------

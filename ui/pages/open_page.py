@@ -12,7 +12,7 @@ from nicegui import Client, ui
 from nicegui.events import KeyEventArguments
 
 from services import credits as ledger
-from services.database.database import is_outage
+from services.database.database import outage_of
 from services.errors import MulliganError, NotFound, Unauthenticated
 from services.feed import Change
 from services.models import Job
@@ -199,9 +199,9 @@ class OpenPage:
         """What happened and, where it is our fault, what `then`. A refusal says for itself what to do."""
         if isinstance(error, MulliganError):
             return error.message
-        if is_outage(error):
+        if outage := outage_of(error):
             logger.warning("the database does not answer: %r", error)
-            return f"The database does not answer. Nothing was lost. {then}"
+            return f"{outage.message} Nothing was lost. {then}"
         logger.error("a page failed", exc_info=error)
         return f"Something went wrong on our side; Mulligan's log says more. Nothing was lost. {then}"
 

@@ -5,7 +5,7 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from services.database.database import is_outage
+from services.database.database import outage_of
 from ui.theme import HEAD
 
 _AGAIN_SECONDS = 5
@@ -28,7 +28,8 @@ def broken(request: Request, error: Exception) -> HTMLResponse:
     """
     address = escape(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
     asked = request.method in {"GET", "HEAD"}
-    if not is_outage(error):
+    outage = outage_of(error)
+    if outage is None:
         words = (
             "Mulligan made a mistake, and its log says more. Nothing was lost. Try again, or go on elsewhere."
         )
@@ -36,7 +37,7 @@ def broken(request: Request, error: Exception) -> HTMLResponse:
         return _plain(
             500, "Something went wrong on our side", words, f'{again}<a class="btn" href="/">All jobs</a>'
         )
-    words = "The database does not answer, or takes too long. Nothing was lost."
+    words = f"{outage.message} Nothing was lost."
     if not asked:
         words += " Go back and send it again in a moment."
         return _plain(503, "That did not go through", words, "")
