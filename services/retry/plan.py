@@ -233,7 +233,7 @@ def _is_gone(results: Sequence[CheckResult]) -> bool:
 def _resets(facts: Facts, from_step: str | None) -> list[str]:
     steps = facts.kind.steps
     later = steps[steps.index(from_step) :] if from_step else ()
-    return [*facts.kind.policy.resets, *([f"Steps {', '.join(later)}"] if later else [])]
+    return [*facts.kind.policy.resets, *([f"Results of {', '.join(later)}"] if later else [])]
 
 
 def _keeps(facts: Facts, from_step: str | None) -> list[str]:

@@ -44,6 +44,28 @@ async def fails(job: JobContext, args: Flag) -> None:
         raise JobError("<b>The flag</b> is not there yet", failure_type="transient", advice="Put it there.")
 
 
+class Speed(StrEnum):
+    """How it is done."""
+
+    SLOW = "slow"
+    FAST = "fast"
+
+
+class Staged(Flag):
+    """With a choice of few."""
+
+    speed: Speed = Field(default=Speed.SLOW, json_schema_extra={"labels": {"slow": "and well"}})
+
+
+@job_kind(
+    "test.staged", title="Staged", args=Staged, steps=("first", "second"), policy=RetryPolicy(), timeout=30
+)
+async def staged(job: JobContext, args: Staged) -> None:
+    """Keeps what its first step made, and fails in the second until the file is there."""
+    await job.step("first", lambda: 1)
+    await job.step("second", lambda: fails(job, args))
+
+
 @job_kind("test.free", title="Free", args=Flag, policy=RetryPolicy(), timeout=30)
 async def free(job: JobContext, args: Flag) -> None:
     """As `test.fails`; its retries cost nothing."""

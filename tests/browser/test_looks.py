@@ -79,6 +79,10 @@ class TestEveryPage:
     async def test_new_job(self, visit: Open, scheme: str, width: int) -> None:
         page = await visit("/new?kind=video.process", scheme=scheme, width=width)
         await expect(page.get_by_role("button", name="Start job")).to_be_visible()
+        # Nothing is left in the page behind what we draw, where the sidebar would end in the middle of the window.
+        ends = "[document.body, document.getElementById('app')].map(e => Math.round(e.getBoundingClientRect().bottom))"
+        body, app = await page.evaluate(ends)
+        assert body == app
         await require_no_sideways_scrolling(page)
         await require_accessible(page)
 

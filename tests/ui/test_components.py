@@ -19,7 +19,7 @@ from services.models import Attempt, Job, Step
 from services.policy import RetryPolicy
 from services.vocabulary import BatchAction, Status, StepStatus, Trigger
 from tests.support.desks import a_kind
-from ui.components import wording
+from ui.components import audit_words, wording
 from ui.components.answer import _indented as indented
 from ui.components.args_schema import Shape, arg_fields
 from ui.components.audit_words import _VERBS as AUDIT_VERBS
@@ -158,6 +158,14 @@ class TestStory:
             "Retried by dana · 1 credit",
         ]
 
+    def test_the_line_of_time_tells_a_retry_that_was_taken_back_from_a_job_that_was_cancelled(self) -> None:
+        taken_back = Attempt(
+            job_id=new_id(), number=2, trigger=Trigger.MANUAL, kind="k", status=Status.CANCELLED, void=True, cost=1,
+            requested_by="dana", queued_at=NOW, finished_at=NOW,
+        )  # fmt: skip
+        words = [event.words for event in timeline(NOW, "dana", [taken_back])]
+        assert words == ["Created by dana", "Retried by dana", "Retry taken back"]
+
 
 class Size(StrEnum):
     SMALL = "small"
@@ -230,6 +238,12 @@ class TestWhen:
 
 
 class TestAudit:
+    def test_details_are_words_and_no_code(self) -> None:
+        said = audit_words.details(
+            {"attempt": 1200, "changed": ["upload_id", "preset"], "forced": True, "at": None}
+        )
+        assert said == "attempt 1,200 · changed upload_id, preset · forced yes"
+
     def test_whatever_is_written_down_has_words(self) -> None:
         """Each action that stands in the services' own text."""
         calls = re.compile(

@@ -78,5 +78,13 @@ def details(data: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    match value:
+        case bool():
+            text = "yes" if value else "no"
+        case int():
+            text = f"{value:,}"
+        case list() | tuple():
+            text = ", ".join(map(str, value))
+        case _:
+            text = str(value)
     return text if len(text) <= 80 else f"{text[:79]}\N{HORIZONTAL ELLIPSIS}"

@@ -150,6 +150,8 @@ def timeline(created_at: datetime, owner: str, attempts: Sequence[Attempt]) -> l
 
 
 def _ending(at: datetime, attempt: Attempt) -> Event:
+    if attempt.void and attempt.status is Status.CANCELLED:  # the job itself is as it had ended
+        return Event(at, "Retry taken back")
     css = "good" if attempt.status is Status.COMPLETED else "bad" if attempt.error else ""
     word = "Timed out" if attempt.status is Status.TIMEOUT else attempt.status.capitalize()
     first_line = (attempt.error or "").split("\n", 1)[0]

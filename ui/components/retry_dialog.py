@@ -184,7 +184,8 @@ class RetryDialog:
 
     def _take_focus(self, *, allowed: bool) -> None:
         target = "retry-confirm" if allowed else "retry-cancel"
-        _ = ui.run_javascript(
+        # Not `ui.run_javascript`: what was pressed may have been drawn anew meanwhile, and its slot is no more.
+        _ = self._dialog.client.run_javascript(
             f'requestAnimationFrame(() => document.getElementById("{target}")?.focus({{preventScroll: true}}))'
         )
 
