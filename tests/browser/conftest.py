@@ -69,10 +69,11 @@ async def visit(stack: Stack, _doors: Doors) -> AsyncIterator[Open]:
         width: int = 1360,
         height: int = 900,
         prepare: str | None = None,
+        **own: Any,
     ) -> Page:
-        page = await (await _doors.open(who, prepare=prepare)).new_page()
+        page = await (await _doors.open(who, prepare=prepare, **own)).new_page()
         await page.set_viewport_size({"width": width, "height": height})
-        await page.emulate_media(color_scheme=scheme)
+        await page.emulate_media(color_scheme=scheme, reduced_motion=own.get("reduced_motion"))
         page.on("pageerror", lambda error: trouble.append(str(error)))
         page.on("request", lambda r: trouble.append(r.url) if not _is_ours(r.url, stack) else None)
         await page.goto(path)

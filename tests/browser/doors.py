@@ -30,10 +30,10 @@ class Doors:
     _in_use: set[str | None] = field(default_factory=set)
     _fresh: list[BrowserContext] = field(default_factory=list)
 
-    async def open(self, who: str | None, *, prepare: str | None) -> BrowserContext:
-        """A browser of one's own: nobody else in this test has the same one."""
-        if prepare or who not in _OFTEN or who in self._in_use:
-            context = await self._new_context(who)
+    async def open(self, who: str | None, *, prepare: str | None, **own: Any) -> BrowserContext:
+        """A browser of one's own: nobody else in this test has the same one. `own`: a locale, a density of pixels, …"""
+        if prepare or own or who not in _OFTEN or who in self._in_use:
+            context = await self._new_context(who, **own)
             self._fresh.append(context)
             if prepare:
                 await context.add_init_script(prepare)
@@ -61,11 +61,11 @@ class Doors:
             await kept.context.add_cookies(self._states[who]["cookies"] if who else [])
         self._in_use.clear()
 
-    async def _new_context(self, who: str | None) -> BrowserContext:
+    async def _new_context(self, who: str | None, **own: Any) -> BrowserContext:
         if who and who not in self._states:
             self._states[who] = await sign_in(self.browser, self.stack.url, who)
         state = self._states[who] if who else None
-        context = await self.browser.new_context(base_url=self.stack.url, storage_state=state)
+        context = await self.browser.new_context(base_url=self.stack.url, storage_state=state, **own)
         context.set_default_timeout(PATIENCE_MS)
         return context
 

@@ -1,10 +1,12 @@
 """Pages that change by themselves, and that are right again when something was missed."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -38,6 +40,52 @@ async def test_two_browsers_see_a_job_start_go_on_and_end(visit: Open, submit: S
         await expect(row_of(page, job)).to_have_attribute("data-status", "completed", timeout=_GENEROUS_MS)
     # A figure to look at, and no bound: how fast a busy machine is says nothing about the pages.
     print(f"two browsers showed the end {time.monotonic() - began:.2f} s after its cause")
+
+
+async def test_whoever_looks_sees_everything_change(
+    visit: Open, submit: Submit, api: httpx.Client, flag: Path
+) -> None:
+    """Another person's browser, with a tab for each page; nobody touches it."""
+    grid, failures, workers, insights, ledger = [
+        await visit(path, who="vera@example.org")
+        for path in ("/?q=told+to+others", "/failures", "/workers", "/insights", "/settings/credits")
+    ]
+    job = submit("test.waits", "told to others")
+    page = await visit(f"/jobs/{job['id']}", who="vera@example.org")
+    await expect(row_of(grid, job)).to_have_attribute("data-status", "running")
+    await expect(grid.get_by_label("Status").get_by_role("link", name="Running")).to_contain_text("1")
+    await expect(page.locator(".badge").first).to_have_text("running")
+    await expect(page.get_by_text("waiting for the flag")).to_be_visible()  # its log
+    bar = page.locator(".whole")
+    at = await bar.inner_text()
+    await expect(bar).not_to_have_text(at)
+    await expect(workers.get_by_role("table", name="Workers online")).to_contain_text(
+        re.compile(r"[1-9]\d* job")
+    )
+
+    before = int((await ledger.locator(".set-figure strong").inner_text()).replace(",", ""))
+    grant(api, 7, "for looking on")
+    await expect(ledger.locator(".set-figure strong")).to_have_text(f"{before + 7:,}")
+    await expect(ledger.get_by_role("row").filter(has_text="for looking on")).to_be_visible()
+    await expect(page.locator(".pill.credits")).to_contain_text(f"{before + 7:,}")
+
+    runs = insights.get_by_role("table", name="By kind").get_by_role("row").filter(has_text="test.waits")
+    flag.touch()
+    await expect(row_of(grid, job)).to_have_attribute("data-status", "completed")
+    await expect(page.locator(".badge").first).to_have_text("completed")
+    await expect(page.get_by_role("article", name="Attempt 1")).to_contain_text("completed")
+    await expect(runs).to_be_visible()
+    flag.unlink()
+    submit("test.later", "told to others, too")
+    # Beside other groups, a new one waits behind a button.
+    heading = failures.get_by_role("heading", name="Not at once")
+    newer = failures.get_by_role("button", name="new failure")
+    await expect(heading.or_(newer).first).to_be_visible()
+
+
+def grant(api: httpx.Client, amount: int, reason: str) -> None:
+    answer = api.post("/api/credits", json={"amount": amount, "reason": reason})
+    assert answer.status_code < 300, answer.text
 
 
 async def test_a_running_job_can_be_cancelled_after_a_question(visit: Open, submit: Submit) -> None:

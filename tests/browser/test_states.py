@@ -53,6 +53,19 @@ _SKELETONS = ("/", "/failures", "/insights?period=24h", "/workers", "/audit", "/
               "/settings/credits", "/settings/retries", "/settings/notifications")  # fmt: skip
 
 
+EMPTY = {
+    "/": ("No jobs yet", "New job"),
+    "/?status=failed": ("No failed jobs", "Show all jobs"),
+    "/?q=needle": ("Nothing matches", "Show all jobs"),
+    "/?q=nonsense:1": ("Nothing was searched", "Show all jobs"),
+    "/failures": ("Nothing has failed", "All jobs"),
+    "/failures?muted=yes": ("Nothing is muted", "All failures"),
+    "/insights": ("No run has ended in the last 7 days", "All jobs"),
+    "/settings/tokens": ("No tokens yet", None),
+}
+"""What stands where nothing is, and the way on."""
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     server = PostgresServer()
@@ -116,6 +129,21 @@ async def all_right(tabs: dict[str, Page]) -> None:
         await expect(page.locator(".pill.live")).to_contain_text("Live")
         await expect(page.locator(".toast:visible")).to_have_count(0)
         await expect(page.locator(".skeleton-lines")).to_have_count(0)
+
+
+async def test_where_nothing_is_a_page_says_what_to_do_next(browser: Browser, desk: Stack) -> None:
+    state = await sign_in(browser, desk.url, "eve@example.org")
+    context = await browser.new_context(base_url=desk.url, storage_state=state)
+    page = await context.new_page()
+    for path, (title, way_on) in EMPTY.items():
+        await page.goto(path)
+        empty = page.locator(".empty:visible")
+        await expect(empty.get_by_role("heading")).to_have_text(title)
+        await expect(empty.locator("p")).not_to_be_empty()
+        if way_on:
+            await expect(empty.get_by_role("link")).to_have_text(way_on)
+        await require_accessible(page)
+    await context.close()
 
 
 async def test_a_slow_database_has_a_face(tabs: dict[str, Page], postgres: PostgresServer) -> None:

@@ -3,11 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from nicegui import ui
-
 from ui.components import wording
 from ui.components.element import Tag
 from ui.components.empty import Empty
+from ui.components.menu import Menu
 from ui.components.toasts import Toasts
 
 RECONNECTING = "Reconnecting\N{HORIZONTAL ELLIPSIS}"
@@ -139,10 +138,7 @@ class Frame:
             aria_label=f"Workspace {view.workspace}, change",
         ):  # fmt: skip
             Tag("span", view.workspace, "where")
-            with (
-                ui.menu().props("auto-close transition-duration=100"),
-                Tag("div", classes="menu", role="menu"),
-            ):
+            with Menu("Workspaces", auto_close=True).body:
                 for name, href, current in view.workspaces:
                     Tag("a", name, "item current" if current else "item", href=href, role="menuitem")
 
@@ -154,15 +150,15 @@ class Frame:
             "avatar",
             type="button",
             aria_label=f"Account of {view.person}",
-            aria_haspopup="menu",
+            aria_haspopup="dialog",
         ):
-            menu = ui.menu().props("anchor='bottom right' self='top right' transition-duration=100")
+            menu = Menu("Account", role="dialog")
 
         async def ask() -> None:
             menu.close()
             await on_password()
 
-        with menu, Tag("div", classes="menu"):
+        with menu.body:
             with Tag("div", classes="who"):
                 Tag("strong", view.person)
                 Tag("div", view.email, "muted")

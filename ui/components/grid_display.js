@@ -48,6 +48,7 @@ export default {
       Object.assign(this.$refs.panel.style, {
         top: `${bottom + 4}px`, left: `${Math.max(8, right - this.$refs.panel.offsetWidth)}px`,
       });
+      this.$refs.panel.querySelector("input:checked, input")?.focus({ preventScroll: true });
     },
   },
 };

@@ -2,12 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 
-from nicegui import ui
-
 from services.jobs.jobs import Actions
 from ui.components.action_words import ACTIONS, cancel_word, start_word
 from ui.components.element import Tag
 from ui.components.job_view import JobView
+from ui.components.menu import Menu
 from ui.components.row_look import CANCELLING, RETRYING, badge_of
 
 OnAction = Callable[[str], Awaitable[None]]
@@ -100,8 +99,8 @@ class More:
             aria_label="More",
             aria_haspopup="menu",
         ) as self._button:
-            menu = ui.menu().props("anchor='bottom right' self='top right' transition-duration=100")
-        with menu, Tag("div", classes="menu", role="menu"):
+            menu = Menu("More")
+        with menu.body:
             self._edit = _item("edit", menu, on_action)
             self._copy = _item("copy", menu, on_action)
             self._dismiss = _item("dismiss", menu, on_action)
@@ -115,7 +114,7 @@ class More:
         self._button.dress("btn round" if some else "hidden")
 
 
-def _item(action: str, menu: ui.menu, on_action: OnAction) -> Tag:
+def _item(action: str, menu: Menu, on_action: OnAction) -> Tag:
     word, icon = ACTIONS[action]
 
     async def choose() -> None:

@@ -17,6 +17,7 @@ from ui.components.empty import Empty
 from ui.components.grid_display import GridDisplay
 from ui.components.job_row import Action, JobRow
 from ui.components.job_table import JobTable
+from ui.components.menu import Menu
 from ui.pages.grid_address import GridAddress, Sort, Span, Tab, statuses_of
 from ui.theme import STATUS_LOOKS
 from ui.visit import Visit
@@ -241,8 +242,7 @@ class GridParts:
                 data_icon="download",
                 aria_haspopup="menu",
             ),
-            ui.menu().props("auto-close transition-duration=100"),
-            Tag("div", classes="menu", role="menu"),
+            Menu("Export", auto_close=True).body,
         ):
             for form, words in ((Format.CSV, "CSV, for a spreadsheet"), (Format.JSON, "JSON, for a program")):
                 self._exports[form] = Tag("a", words, "item", role="menuitem", download=True)

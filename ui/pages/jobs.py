@@ -402,8 +402,6 @@ class JobsPage(OpenPage):
         if self._is_asked:
             return
         match event.key.name:
-            case "/":
-                _ = self.parts.search.run_method("focus")
             case "j":
                 self._move(+1)
             case "k":

@@ -53,9 +53,11 @@
   window.addEventListener("popstate", () => {
     if (!location.hash) location.reload();
   });
-  // Firefox would open its quick find; the page moves the focus to the search field.
+  // Here, so that the letters after it go where they belong. Firefox would open its quick find.
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) event.preventDefault();
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || document.querySelector(".q-dialog")) return;
+    event.preventDefault();
+    document.querySelector(".search input")?.focus();
   });
 })();
