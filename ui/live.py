@@ -27,6 +27,7 @@ GATHER_SECONDS = 0.15
 REREAD_SECONDS = 60.0
 REREAD_SECONDS_WHEN_CUT_OFF = 10.0
 SETTLE_SECONDS = 0.7
+TICK_SECONDS = 10.0
 _RESTART_SECONDS = 1.0
 
 T = TypeVar("T")
@@ -42,6 +43,9 @@ def scope_of(actor: Actor) -> Scope:
 
 class LiveView(Protocol):
     """An open page, as the bridge sees it."""
+
+    rereads_every: float
+    """Seconds, for what no change of a job tells of."""
 
     @property
     def actor(self) -> Actor:
@@ -68,6 +72,9 @@ class LiveView(Protocol):
     def connected(self, *, live: bool) -> None:
         """The feed was lost, or is back."""
 
+    async def tick(self) -> None:
+        """What is due every ten seconds, whatever happens."""
+
     async def reread(self) -> None:
         """Read everything anew: something may have been missed. Must not flicker."""
 
@@ -76,7 +83,9 @@ class LiveView(Protocol):
 class _Subscription:
     view: LiveView
     due: float
+    ticks_at: float
     task: asyncio.Task[None] | None = None
+    ticking: asyncio.Task[None] | None = None
 
 
 class LiveBridge:
@@ -111,7 +120,8 @@ class LiveBridge:
 
     def subscribe(self, view: LiveView) -> None:
         """From now on the view is told, until `unsubscribe`."""
-        self._subscriptions[id(view)] = _Subscription(view, time.monotonic() + self._patience)
+        now = time.monotonic()
+        self._subscriptions[id(view)] = _Subscription(view, now + self._patience(view), now + TICK_SECONDS)
 
     def unsubscribe(self, view: LiveView) -> None:
         """No more of it. Twice does no harm."""
@@ -141,9 +151,8 @@ class LiveBridge:
         """How many pages wait to settle, or do."""
         return len(self._unsettled.keys() | self._settling.keys())
 
-    @property
-    def _patience(self) -> float:
-        return REREAD_SECONDS if self.live else REREAD_SECONDS_WHEN_CUT_OFF
+    def _patience(self, view: LiveView) -> float:
+        return min(view.rereads_every, REREAD_SECONDS if self.live else REREAD_SECONDS_WHEN_CUT_OFF)
 
     # --- the feed -----------------------------------------------------------------------------------------------------
 
@@ -250,6 +259,13 @@ class LiveBridge:
             for subscription in self._all():
                 if subscription.due <= now:
                     self._reread(subscription)
+                if subscription.ticks_at <= now and (
+                    subscription.ticking is None or subscription.ticking.done()
+                ):
+                    subscription.ticks_at = now + TICK_SECONDS
+                    subscription.ticking = asyncio.create_task(
+                        _tick_quietly(subscription.view), name="page ticks"
+                    )
 
     def _reread_all(self) -> None:
         # Once for all pages, which so still share what they read from here on.
@@ -262,7 +278,7 @@ class LiveBridge:
             subscription.due = min(subscription.due, time.monotonic() + seconds)
 
     def _reread(self, subscription: _Subscription) -> None:
-        subscription.due = time.monotonic() + self._patience
+        subscription.due = time.monotonic() + self._patience(subscription.view)
         if subscription.task is None or subscription.task.done():
             subscription.task = asyncio.create_task(_reread_quietly(subscription.view), name="live reread")
 
@@ -370,6 +386,13 @@ def _quietly(tell: Callable[[], None]) -> None:
         tell()
     except Exception:
         logger.exception("live: a page could not be told")
+
+
+async def _tick_quietly(view: LiveView) -> None:
+    try:
+        await view.tick()
+    except Exception:
+        logger.exception("live: a page could not do what is due")
 
 
 async def _reread_quietly(view: LiveView) -> None:

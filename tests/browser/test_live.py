@@ -12,6 +12,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.stack import PASSWORD, Stack
+from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.browser,
@@ -148,3 +149,15 @@ async def test_a_session_that_was_ended_elsewhere_ends_what_a_page_may_do(visit:
     assert answer.status == 204, await answer.text()
     await page.get_by_role("button", name="Reload").click()
     await expect(page.get_by_role("alert").filter(has_text="You have been signed out")).to_be_visible()
+
+
+async def test_the_first_document_holds_the_rows(visit: Open, submit: Submit) -> None:
+    """Nobody waits for a socket, and for what comes by it, to see the first row."""
+    job = submit("test.waits", "in the document")
+    page = await visit("/")
+    # Where reading takes long, as on a busy machine, the frame comes first: a later one has them.
+    await eventually(lambda: _is_in_document(page, job["id"]))
+
+
+async def _is_in_document(page: Page, job_id: str) -> bool:
+    return f'"data-job-id":"{job_id}"' in await (await page.request.get("/")).text()

@@ -38,6 +38,8 @@ class Witness:
     swapped: dict[UUID, Job] = field(default_factory=dict)
     stirs: int = 0
     settled: int = 0
+    ticks: int = 0
+    rereads_every: float = 60.0
     pause: asyncio.Event = field(default_factory=asyncio.Event)
     rereads: int = 0
     states: list[bool] = field(default_factory=list)
@@ -68,6 +70,9 @@ class Witness:
     async def settle(self) -> None:
         self.settled += 1
         await self.pause.wait()
+
+    async def tick(self) -> None:
+        self.ticks += 1
 
     async def reread(self) -> None:
         self.rereads += 1
@@ -261,6 +266,17 @@ class TestMissing:
         page = Witness(dana, {})
         bridge.subscribe(page)
         await eventually(lambda: page.rereads >= 2)
+
+    async def test_a_page_does_what_is_due_while_it_is_there(
+        self, bridge: LiveBridge, dana: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live_module, "TICK_SECONDS", 0.2)
+        gone, page = Witness(dana, {}), Witness(dana, {})
+        for each in (gone, page):
+            bridge.subscribe(each)
+        bridge.unsubscribe(gone)
+        await eventually(lambda: page.ticks >= 2)
+        assert gone.ticks == 0
 
 
 class TestSharedReads:

@@ -459,7 +459,7 @@ class TestEnding:
             opened.stirred()
             for read in (
                 opened._on_connect,
-                opened._tick,
+                opened.tick,
                 opened.refresh,
                 opened.reread,
                 opened.show_figures,

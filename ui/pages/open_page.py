@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import TypeVar
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_FIGURES_SECONDS = 10.0
 _FIGURES_SHARED_SECONDS = 4.0
 _RENEW_EVERY = 3
 """Figures between two looks at who the person is: half a minute."""
@@ -56,6 +56,8 @@ class OpenPage:
 
     every_seconds = 0.0
     """However fast changes come, what is costly to read is read once in so long."""
+    rereads_every = math.inf
+    """Seconds after which everything is read anew, for a page that shows what no change of a job tells of."""
 
     def __init__(self, visit: Visit, place: str) -> None:
         self.visit = visit
@@ -94,7 +96,6 @@ class OpenPage:
         self.tell_browser(on=self.visit.tells_browser)
         # Whatever happened between reading and subscribing, or while the connection was down, is read now.
         self.client.on_connect(self._on_connect)
-        ui.timer(_FIGURES_SECONDS, self._tick)
 
     def follow(self) -> None:
         """Is told of changes from now on; not where the page has ended or its browser has gone."""
@@ -119,7 +120,11 @@ class OpenPage:
         if await self._is_let_in():
             await asyncio.gather(self.reread(), self.show_figures())
 
-    async def _tick(self) -> None:
+    async def tick(self) -> None:
+        """Figures, and now and then who the person is.
+
+        By the bridge's clock: a `ui.timer` waits for the browser, whereupon NiceGUI sends the page without its rows.
+        """
         if self.ended:
             return
         self._ticks += 1

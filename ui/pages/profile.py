@@ -38,6 +38,8 @@ def install(web: Web) -> None:
 class ProfilePage(OpenPage):
     """A card for each of these."""
 
+    rereads_every = _EVERY_SECONDS  # no change of a job tells of another browser
+
     def __init__(self, visit: Visit, scheme: str) -> None:
         super().__init__(visit, "Profile")
         actor = visit.actor
@@ -94,11 +96,6 @@ class ProfilePage(OpenPage):
                     )  # fmt: skip
                     radio.on("change", js_handler="(e) => mulliganScheme(e.target.value)")
                     Tag("span", words)
-
-    def open(self) -> None:
-        """Reads every few seconds: no change of a job tells of another browser."""
-        super().open()
-        ui.timer(_EVERY_SECONDS, self.reread, immediate=False)
 
     async def refresh(self) -> None:
         """Reads where the person is signed in; draws what has changed."""

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -73,6 +72,8 @@ async def _read(desk: Desk, actor: Actor) -> _House:
 class WorkersPage(OpenPage):
     """Four cards, read anew every few seconds and drawn where they changed."""
 
+    rereads_every = _EVERY_SECONDS  # much of this is told by no change of a job
+
     def __init__(self, visit: Visit) -> None:
         super().__init__(visit, "Workers")
         self._count = 0
@@ -116,11 +117,6 @@ class WorkersPage(OpenPage):
         self._pause_all.on("click", lambda: self._turn(None, pause=True), args=[])
         self._ring_all.on("click", lambda: self._ring(None), args=[])
         self._fail_all.on("click", lambda: self._ask_fail(None), args=[])
-
-    def open(self) -> None:
-        """Reads every few seconds: much of this is told by no change of a job."""
-        super().open()
-        ui.timer(_EVERY_SECONDS, self.reread, immediate=False)
 
     async def refresh(self) -> None:
         """Reads again; draws what has changed."""

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from nicegui import ui
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -43,6 +42,8 @@ async def _open(web: Web, request: Request, slug: str | None) -> Response | None
 class SettingsPage(OpenPage):
     """One section, under the list of those that the person sees."""
 
+    rereads_every = _EVERY_SECONDS  # most of what is set is told by no change of a job
+
     def __init__(self, visit: Visit, section: SettingsSection, cursor: str | None) -> None:
         super().__init__(visit, "Settings")
         self._section = section
@@ -65,11 +66,6 @@ class SettingsPage(OpenPage):
                 self._view = section.build(self)
                 self.skeleton = Skeleton((120,))
             self.confirm = ConfirmDialog()
-
-    def open(self) -> None:
-        """Reads every few seconds: most of what is set is told by no change of a job."""
-        super().open()
-        ui.timer(_EVERY_SECONDS, self.reread, immediate=False)
 
     async def refresh(self) -> None:
         """Reads again; draws what has changed."""
