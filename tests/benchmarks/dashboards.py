@@ -35,8 +35,9 @@ from services.database.database import Database
 from services.feed import Change, Feed, connect
 from services.lifecycle import Claim, Progress
 from services.models import Job
-from tests.browser.stack import PASSWORD, ROOT, Stack
+from tests.browser.stack import PASSWORD, Stack
 from tests.support.chromium import launch_options
+from tests.support.machines import ROOT
 from tests.support.ports import free_port
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually

@@ -7,9 +7,9 @@ from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright
 
-from tests.browser.stack import ROOT
 from tests.support.chromium import launch_options
 from tests.support.demo import Demo
+from tests.support.machines import ROOT
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
 

@@ -1,9 +1,6 @@
 """A whole Mulligan of real processes, and a way into it."""
 
 import asyncio
-import os
-import signal
-import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,14 +15,13 @@ from services.database.database import Database
 from services.people import people
 from services.settings import Settings, load_settings
 from services.vocabulary import Role
+from tests.support.machines import ROOT, Machines, Part
 from tests.support.ports import free_port
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually_sync
 from ui.up import commands
 from ui.up.aria2 import Embedded, embedded
-from ui.up.process import die_with_parent
 
-ROOT = Path(__file__).parents[2]
 _SECRET = "only-for-tests"
 T = TypeVar("T")
 PASSWORD = "correct horse battery staple"
@@ -41,7 +37,7 @@ class Stack:
     database: str | None = None
     """The address of a PostgreSQL database; without one, it is SQLite in the folder."""
     aria2: Embedded | None = None
-    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _parts: dict[str, Part] = field(default_factory=dict)
     _with_password: set[str] = field(default_factory=set)
 
     @property
@@ -67,23 +63,15 @@ class Stack:
 
     def launch(self, name: str, command: Sequence[str | Path]) -> None:
         """Starts a part; its words go to a file."""
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self._processes[name] = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log,
-                preexec_fn=die_with_parent(signal.SIGKILL),
-            )  # fmt: skip
+        self._parts[name] = self._machines.start(name, command)
 
     def stop(self, name: str) -> None:
         """Ends a part orderly."""
-        process = self._processes.pop(name)
-        process.terminate()
-        process.wait(20)
+        self._parts.pop(name).stop()
 
     def kill9(self, name: str) -> None:
         """Ends a part as a power cut would."""
-        process = self._processes.pop(name)
-        process.kill()
-        process.wait(20)
+        self._parts.pop(name).kill()
 
     def start_web(self) -> None:
         """Starts the web process; it answers a moment later."""
@@ -91,7 +79,7 @@ class Stack:
 
     def process(self, name: str) -> psutil.Process:
         """A part, to be measured."""
-        return psutil.Process(self._processes[name].pid)
+        return psutil.Process(self._parts[name].process.pid)
 
     @property
     def database_url(self) -> str:
@@ -105,17 +93,7 @@ class Stack:
 
     def mulligan(self, *words: str) -> str:
         """What a command prints."""
-        done = subprocess.run(
-            commands.mulligan(*words),
-            check=False,
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return self._machines.run(*words)
 
     def add_person(self, email: str, workspace: str, role: Role, password: str | None = None) -> str | None:
         """Adds a member, once; gives the path of a sign-in link, where there is no password.
@@ -152,7 +130,7 @@ class Stack:
     def programs(self, word: str) -> list[str]:
         """Command lines of what the worker has started, those with that word in them."""
         found = []
-        for child in psutil.Process(self._processes["worker"].pid).children(recursive=True):
+        for child in self.process("worker").children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 found.append(" ".join(child.cmdline()))
         return [line for line in found if word in line]
@@ -167,18 +145,11 @@ class Stack:
 
     def close(self) -> None:
         """Ends the parts."""
-        for process in self._processes.values():
-            process.terminate()
-        for process in self._processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        for part in self._parts.values():
+            part.kill()
 
     @property
-    def environment(self) -> dict[str, str]:
-        """The settings of every part."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("MULLIGAN_")}
+    def _machines(self) -> Machines:
         own: dict[str, Any] = {
             "MULLIGAN_DATA_DIR": self.folder / "data",
             "MULLIGAN_REDIS_URL": self.valkey.url,
@@ -189,17 +160,16 @@ class Stack:
             "MULLIGAN_STUCK_SECONDS": 1,
             "MULLIGAN_ALLOW_PRIVATE_URLS": "true",  # everything that tests fetch is on loopback
             "PYTHONPATH": ROOT,
-            "PYTHONUNBUFFERED": 1,
         }
         if self.database:
             own["MULLIGAN_DATABASE_URL"] = self.database
         if self.aria2:
             own |= self.aria2.environment
-        return kept | {name: str(value) for name, value in own.items()}
+        return Machines(self.folder, {name: str(value) for name, value in own.items()})
 
     def _is_ready(self) -> bool:
-        for name, process in self._processes.items():
-            assert process.poll() is None, f"{name} has ended: {self.log()}"
+        for name, part in self._parts.items():
+            assert part.process.poll() is None, f"{name} has ended: {self.log()}"
         try:
             return httpx.get(f"{self.url}/readyz").status_code == 200 and bool(self._workers())
         except httpx.HTTPError:

@@ -15,9 +15,10 @@ from services.storage.uploads import save_upload
 from services.vocabulary import FailureType, Status
 from tasks.workdir import remove_leftovers
 from tests.support.desks import a_person, open_desk
+from tests.support.machines import Part
 from tests.support.media import good_clip
 from tests.support.waiting import eventually
-from tests.support.workers import WorkerProcess, a_worker_process
+from tests.support.workers import a_worker_process
 
 pytestmark = pytest.mark.faults
 KIND = "video.process"
@@ -50,7 +51,7 @@ async def test_an_encode_whose_worker_is_killed(database_url: str, redis_url: st
             (encoder,) = await eventually(lambda: encoders(worker), 20, expect="ffmpeg works")
             (pid,) = worker.pids()
             os.kill(pid, signal.SIGKILL)
-            os.killpg(worker.manager.pid, signal.SIGKILL)  # also who would start it anew
+            os.killpg(worker.process.pid, signal.SIGKILL)  # also who would start it anew
             await eventually(lambda: not encoder.is_running(), 20, expect="ffmpeg dies with its worker")
         with a_worker_process(desk.settings, "another"):
             lost = await once(lambda now: now.status is not Status.RUNNING)
@@ -68,7 +69,7 @@ async def test_an_encode_whose_worker_is_killed(database_url: str, redis_url: st
         assert not rubbish.exists()
 
 
-def encoders(worker: WorkerProcess) -> list[psutil.Process]:
+def encoders(worker: Part) -> list[psutil.Process]:
     """The ffmpeg that encodes."""
-    found = psutil.Process(worker.manager.pid).children(recursive=True)
+    found = psutil.Process(worker.process.pid).children(recursive=True)
     return [child for child in found if "libx264" in child.cmdline()]

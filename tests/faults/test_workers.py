@@ -14,10 +14,11 @@ from services.jobs import jobs
 from services.operations import workers
 from services.settings import Settings
 from services.vocabulary import FailureType, Status
+from tests.support.machines import Part
 from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import eventually
-from tests.support.workers import WorkerProcess, a_worker_process
+from tests.support.workers import a_worker_process
 from tests.tasks.conftest import Bench
 
 pytestmark = pytest.mark.faults
@@ -29,15 +30,13 @@ def settings(bench: Bench) -> Settings:
 
 
 @pytest.fixture
-def worker(settings: Settings) -> Iterator[WorkerProcess]:
+def worker(settings: Settings) -> Iterator[Part]:
     with a_worker_process(settings) as worker:
         yield worker
 
 
 class TestKilled:
-    async def test_the_job_is_lost_its_program_gone_and_the_worker_back(
-        self, bench: Bench, worker: WorkerProcess
-    ):
+    async def test_the_job_is_lost_its_program_gone_and_the_worker_back(self, bench: Bench, worker: Part):
         job = await bench.submit("child", seconds=60)
         program = int((await bench.marked_within("pid")).split()[1])
         (pid,) = worker.pids()
@@ -58,15 +57,15 @@ class TestKilled:
             holder = (await bench.job(job.id)).worker
             os.kill(running[holder or ""], signal.SIGKILL)
             job = await bench.ended(job.id, within=settings.lease_seconds + 6)
-            assert worker.manager.poll() is None
+            assert worker.process.poll() is None
         assert (job.status, job.attempt) == (Status.COMPLETED, 2)
         assert len(bench.marked("began")) == 2
 
-    async def test_workers_end_with_their_manager(self, bench: Bench, worker: WorkerProcess):
+    async def test_workers_end_with_their_manager(self, bench: Bench, worker: Part):
         job = await bench.submit("sleep", seconds=60)
         await bench.marked_within("began")
         (pid,) = worker.pids()
-        os.kill(worker.manager.pid, signal.SIGKILL)
+        os.kill(worker.process.pid, signal.SIGKILL)
         await eventually(lambda: not _runs(pid), 10)
         job = await bench.job(job.id)
         assert (job.status, job.attempt) == (Status.QUEUED, 2), "handed back"
@@ -92,7 +91,7 @@ class TestStopped:
         with a_worker_process(settings, "second"):
             assert (await bench.ended(sleeping.id)).status is Status.COMPLETED
 
-    async def test_a_thread_that_never_ends_keeps_no_worker(self, bench: Bench, worker: WorkerProcess):
+    async def test_a_thread_that_never_ends_keeps_no_worker(self, bench: Bench, worker: Part):
         await bench.submit("thread", seconds=120)
         await bench.marked_within("began")
         began = time.monotonic()
@@ -103,7 +102,7 @@ class TestStopped:
 class TestQueueGone:
     @pytest.mark.parametrize("end", ["stop", "kill9"])
     async def test_jobs_run_on_and_waiting_ones_run_once(
-        self, bench: Bench, worker: WorkerProcess, valkey: ValkeyServer, end: str
+        self, bench: Bench, worker: Part, valkey: ValkeyServer, end: str
     ):
         running = [await bench.submit("sleep", seconds=4) for _ in range(3)]
         await eventually(lambda: len(bench.marked("began")) == 3)
@@ -117,7 +116,7 @@ class TestQueueGone:
         begun = bench.marked("began")
         assert len(begun) == len(set(begun)) == 9
 
-    async def test_it_comes_back_empty(self, bench: Bench, worker: WorkerProcess, valkey: ValkeyServer):
+    async def test_it_comes_back_empty(self, bench: Bench, worker: Part, valkey: ValkeyServer):
         await bench.ended((await bench.submit("noop")).id)
         valkey.flush()
         assert (await bench.ended((await bench.submit("noop")).id)).status is Status.COMPLETED
@@ -125,9 +124,7 @@ class TestQueueGone:
 
 class TestDatabaseGone:
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-    async def test_postgresql_is_restarted(
-        self, bench: Bench, worker: WorkerProcess, postgres: PostgresServer
-    ):
+    async def test_postgresql_is_restarted(self, bench: Bench, worker: Part, postgres: PostgresServer):
         running = [await bench.submit("sleep", seconds=2) for _ in range(2)]
         await eventually(lambda: len(bench.marked("began")) == 2)
         postgres.restart()
@@ -156,7 +153,7 @@ class TestDatabaseGone:
 
 
 class TestIdle:
-    async def test_an_idle_worker_costs_next_to_nothing(self, bench: Bench, worker: WorkerProcess):
+    async def test_an_idle_worker_costs_next_to_nothing(self, bench: Bench, worker: Part):
         await bench.ended((await bench.submit("noop")).id)
         (pid,) = worker.pids()
         process = psutil.Process(pid)
@@ -167,7 +164,7 @@ class TestIdle:
         assert share < 0.05
 
 
-async def test_the_cancel_of_a_running_job_reaches_another_process(bench: Bench, worker: WorkerProcess):
+async def test_the_cancel_of_a_running_job_reaches_another_process(bench: Bench, worker: Part):
     job = await bench.submit("child", seconds=60)
     program = int((await bench.marked_within("pid")).split()[1])
     asked = time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.browser.stack import ROOT
+from tests.support.machines import ROOT
 from ui.up.process import die_with_parent
 
 

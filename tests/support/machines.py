@@ -4,21 +4,24 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import httpx
+import psutil
 
 from tests.support.ports import free_port
 from tests.support.waiting import eventually_sync
 from ui.up import commands
 from ui.up.process import die_with_parent
 
-_START_SECONDS = 60
-_STOP_SECONDS = 20
+ROOT = Path(__file__).parents[2]
+# As long as a loaded machine may take.
+_START_SECONDS = 150
+_STOP_SECONDS = 30
 
 
 @dataclass
@@ -30,8 +33,8 @@ class Part:
     log: Path
 
     def stop(self) -> int:
-        """Ends it orderly; the exit code."""
-        self.process.send_signal(signal.SIGTERM)
+        """Ends it orderly, and what it leaves behind; the exit code."""
+        self.process.terminate()
         try:
             return self.process.wait(_STOP_SECONDS)
         finally:
@@ -43,6 +46,11 @@ class Part:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def pids(self) -> list[int]:
+        """Of a worker: the processes under taskiq's manager."""
+        children = psutil.Process(self.process.pid).children()
+        return [child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
     def said(self) -> str:
         """What it wrote."""
         return self.log.read_text(errors="replace")
@@ -50,37 +58,24 @@ class Part:
 
 @dataclass
 class Machines:
-    """Starts parts on one database and one Valkey, and ends them all."""
+    """Starts parts with the same settings, and ends them all. What they say goes to files in the folder."""
 
-    database_url: str
-    redis_url: str
     folder: Path
-    more: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every part gets."""
-        ours = {
-            "MULLIGAN_DATABASE_URL": self.database_url,
-            "MULLIGAN_REDIS_URL": self.redis_url,
-            "MULLIGAN_DATA_DIR": str(self.folder),
-            "MULLIGAN_LEASE_SECONDS": "4",
-            "MULLIGAN_ADMIN_EMAIL": "dana@example.org",
-            "MULLIGAN_ADMIN_PASSWORD": "correct horse battery",
-        }
-        return {**os.environ, **ours, **self.more}
+        """What every part gets: nothing of the developer's own settings."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MULLIGAN_")}
+        return kept | {"PYTHONUNBUFFERED": "1"} | dict(self.settings)
 
     def run(self, *words: str) -> str:
         """Runs a command of ours to its end; what it printed."""
         done = subprocess.run(
-            commands.mulligan(*words),
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+            commands.mulligan(*words), cwd=ROOT, env=self.environment, capture_output=True, text=True,
+            timeout=_START_SECONDS, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, f"mulligan {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
@@ -89,15 +84,13 @@ class Machines:
         started = []
         for port in [free_port() for _ in range(count)]:
             command = commands.mulligan("web", "--host", "127.0.0.1", "--port", str(port))
-            started.append((self._start(f"web-{port}", command), f"http://127.0.0.1:{port}"))
+            started.append((self.start(f"web-{port}", command), f"http://127.0.0.1:{port}"))
         for part, address in started:
-            eventually_sync(
-                partial(_answers, part, address), _START_SECONDS, expect="the web process answers"
-            )
+            eventually_sync(partial(_answers, part, address), _START_SECONDS, expect="the web answers")
         return [address for _, address in started]
 
-    def worker(self, *options: str) -> Part:
-        """A worker with one process, as `taskiq worker` runs it."""
+    def worker(self, name: str | None = None, *, processes: int = 1) -> Part:
+        """A worker, as `taskiq worker` runs it without any option but the number of processes."""
         command = [
             sys.executable,
             "-m",
@@ -105,37 +98,40 @@ class Machines:
             "worker",
             "tasks.broker:broker",
             "--workers",
-            "1",
-            *options,
+            str(processes),
         ]
-        return self._start(f"worker-{len(self.parts)}", command)
+        return self.start(name or f"worker-{len(self.parts)}", command)
+
+    def start(self, name: str, command: Sequence[str | Path]) -> Part:
+        """Starts a part that ends when we do, whatever happens to us."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGKILL),
+            )  # fmt: skip
+        self.parts.append(Part(name, process, log))
+        return self.parts[-1]
 
     def close(self) -> None:
         """Ends every part."""
         for part in self.parts:
             part.kill()
 
-    def _start(self, name: str, command: list[str]) -> Part:
-        log = self.folder / f"{name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command,
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGKILL),
-            )
-        part = Part(name, process, log)
-        self.parts.append(part)
-        return part
-
 
 @contextmanager
 def some_machines(database_url: str, redis_url: str, folder: Path, **more: str) -> Iterator[Machines]:
     """No part yet; whatever it starts is gone at the end."""
-    machines = Machines(database_url, redis_url, folder, more)
+    ours = {
+        "MULLIGAN_DATABASE_URL": database_url,
+        "MULLIGAN_REDIS_URL": redis_url,
+        "MULLIGAN_DATA_DIR": str(folder),
+        "MULLIGAN_LEASE_SECONDS": "4",
+        "MULLIGAN_ADMIN_EMAIL": "dana@example.org",
+        "MULLIGAN_ADMIN_PASSWORD": "correct horse battery",
+    }
+    machines = Machines(folder, ours | more)
     try:
         yield machines
     finally:

@@ -128,7 +128,7 @@ async def test_its_worker_ends_half_way(desk: Desk, tmp_path: Path, sign: signal
     with a_worker_process(desk.settings) as worker:
         await begun(desk, batch, interval=0.005)
         if sign == signal.SIGKILL:
-            os.killpg(worker.manager.pid, sign)
+            os.killpg(worker.process.pid, sign)
         else:
             # To the process itself as well: taskiq's manager passes it on within a second, which is many chunks.
             os.kill(worker.pids()[0], sign)

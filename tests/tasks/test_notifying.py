@@ -114,7 +114,7 @@ async def test_a_worker_killed_between_sending_and_noting_is_followed_by_another
         (pid,) = first.pids()
         envoys = [p for p in psutil.Process(pid).children(recursive=True) if "envoy" in " ".join(p.cmdline())]
         assert envoys
-        first.manager.send_signal(signal.SIGSTOP)  # it must not start another worker
+        first.process.send_signal(signal.SIGSTOP)  # it must not start another worker
         os.kill(pid, signal.SIGKILL)
         await eventually(
             lambda: not any(_runs(p) for p in envoys), PATIENCE, expect="the envoy dies with its worker"
