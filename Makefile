@@ -3,13 +3,15 @@ PYTHON ?= python3
 ARGS ?=
 MINUTES ?= 10
 RUN := .venv/bin/python -m
+# How tests are spread over processes; tests/conftest.py says how many those are.
+SPREAD := -n logical --maxprocesses 8 --dist loadscope
 # Where a container forbids it, every process would compile all that it imports: the web would take twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 # Rebuilt only when what is installed would differ; `make up` on a ready environment costs nothing.
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup test check hunt bench pictures fmt lock clean
+.PHONY: help up setup test quick check hunt bench pictures fmt lock clean
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -19,7 +21,10 @@ up: $(READY) ## Run Mulligan on this machine: Valkey, database, worker, web (ARG
 
 test: $(READY) ## Run all tests, those in a real browser too (ARGS="-k retry tests/services")
 	@.ci/chromium
-	@$(RUN) pytest -n logical --maxprocesses 8 --dist loadscope $(ARGS)
+	@$(RUN) pytest $(SPREAD) $(ARGS)
+
+quick: $(READY) ## Run the tests that need no browser, kill no worker and start no whole Mulligan (those are left to CI)
+	@$(RUN) pytest $(SPREAD) -m 'not (bench or browser or faults or slow)' $(ARGS)
 
 setup: $(READY) ## Make the environment in .venv, with what tests need (PYTHON=python3.12 to choose)
 

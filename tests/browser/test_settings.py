@@ -35,7 +35,9 @@ async def test_every_section_and_the_profile_in_both_schemes(
     for section in SECTIONS:
         await page.get_by_role("navigation", name="Settings").locator(f"[href*='/{section}']").click()
         await expect(page).to_have_url(re.compile(f"/settings/{section}$"))
-        await expect(page.locator(".settings :is(.card, .grid-card):not(.skeleton-line)").last).to_be_visible()
+        await expect(
+            page.locator(".settings :is(.card, .grid-card):not(.skeleton-line)").last
+        ).to_be_visible()
         await require_no_sideways_scrolling(page)
         await require_accessible(page)
     await page.goto("/profile")
