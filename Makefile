@@ -23,7 +23,7 @@ test: $(READY) ## Run all tests, those in a real browser too (ARGS="-k retry tes
 	@.ci/chromium
 	@$(RUN) pytest $(SPREAD) $(ARGS)
 
-quick: $(READY) ## Run the tests that need no browser, kill no worker and start no whole Mulligan (those are left to CI)
+quick: $(READY) ## Run all tests but those marked browser, faults or slow, which are left to CI
 	@$(RUN) pytest $(SPREAD) -m 'not (bench or browser or faults or slow)' $(ARGS)
 
 setup: $(READY) ## Make the environment in .venv, with what tests need (PYTHON=python3.12 to choose)
