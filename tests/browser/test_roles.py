@@ -59,7 +59,7 @@ WHO_MAY: dict[str, set[Role]] = {
 HARMLESS = re.compile(
     r"Reload|Export|Display|Views|More|Open|Copy .*|CREATED|Table|Chart|\d+ (hours|days)|Show more|Clear|Got it|Close.*"
     r"|Previous|Next|First|Search.*|Sign out.*|.*(test|video|webhook|file|resume)\.\w+.*|All jobs|All kinds"
-    r"|Tell me in this browser|API tokens|Notifications|Show them again|Leave"
+    r"|Tell me in this browser|API tokens|Notifications|Show them again|Leave.*|Older|Newest"
 )
 PAGES = ("/?q={title}", "/jobs/{job}", "/new?kind=test.form", "/failures", "/insights", "/workers", "/audit",
          "/settings/workspace", "/settings/members", "/settings/tokens", "/settings/credits", "/settings/retries",

@@ -100,12 +100,12 @@ async def test_who_has_an_account_accepts_as_that_account_or_declines(
         made = call(api, "POST", "/api/invitations", {"email": email, "role": "operator"})
         return str(made.json()["link"])
 
-    for name in ("otto", "olga"):
+    for name in ("otto", "ottilie"):
         stack.add_person(f"{name}@example.org", "Studio South", Role.ADMIN, PASSWORD)
     link = invite("otto@example.org")
-    olga = await visit(link, who="olga@example.org")
-    await expect(olga.get_by_text("You are signed in as olga@example.org.")).to_be_visible()
-    await expect(olga.get_by_role("button", name="Accept")).to_have_count(0)
+    other = await visit(link, who="ottilie@example.org")
+    await expect(other.get_by_text("You are signed in as ottilie@example.org.")).to_be_visible()
+    await expect(other.get_by_role("button", name="Accept")).to_have_count(0)
     page = await visit(link, who=None)
     await expect(page.get_by_text("otto@example.org has an account, which has to accept.")).to_be_visible()
     await expect(page.get_by_label("Choose a password")).to_have_count(0)
@@ -124,13 +124,13 @@ async def test_who_has_an_account_accepts_as_that_account_or_declines(
     await page.goto(link)
     await expect(page.get_by_role("alert")).to_contain_text("used already")
 
-    await olga.goto(invite("olga@example.org"))
-    await olga.get_by_role("button", name="Decline").click()
-    await expect(olga.get_by_text("You have declined.")).to_be_visible()
+    await other.goto(invite("ottilie@example.org"))
+    await other.get_by_role("button", name="Decline").click()
+    await expect(other.get_by_text("You have declined.")).to_be_visible()
     audit = await visit("/audit")
     await expect(audit.get_by_role("cell", name="declined an invitation")).to_be_visible()
     waiting = call(api, "GET", "/api/invitations").json()["items"]
-    assert "olga@example.org" not in {one["email"] for one in waiting}
+    assert "ottilie@example.org" not in {one["email"] for one in waiting}
 
 
 async def test_a_token_is_made_used_and_revoked(visit: Open, stack: Stack) -> None:

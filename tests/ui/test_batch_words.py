@@ -9,13 +9,9 @@ from ui.components.batch_words import reason, reasons
 
 # What no job is left alone for: these refuse the batch as a whole, or are about people.
 _OF_THE_WHOLE = {
-    "already_member",
-    "internal",
-    "last_admin",
-    "member_elsewhere",
-    "not_found",
-    "unauthenticated",
-}
+    "account_exists", "already_member", "internal", "last_admin", "member_elsewhere", "not_drawable", "not_found",
+    "unauthenticated", "unsealable", "wrong_account",
+}  # fmt: skip
 
 
 def _codes(kind: type[MulliganError] = MulliganError) -> Iterator[str]:
