@@ -5,7 +5,7 @@ from typing import Any
 
 from services.batch.actions import ACTIONS
 from services.batch.fates import Fates
-from services.vocabulary import BatchAction, Status
+from services.vocabulary import ACTIVE, UNSUCCESSFUL, BatchAction, Status
 from ui.components import wording
 from ui.components.batch_words import reasons
 from ui.components.element import Tag
@@ -46,15 +46,15 @@ def _draw_fates(fates: Fates, find: Callable[[str], str]) -> None:
     Tag("h3", "How the retries went")
     with Tag("ul", classes="fates"):
         for count, words, look, statuses in (
-            (fates.completed, "completed", Status.COMPLETED, "completed"),
-            (fates.failed, "failed again", Status.FAILED, "failed,timeout"),
-            (fates.cancelled, "cancelled", Status.CANCELLED, "cancelled"),
-            (fates.under_way, "under way", Status.RUNNING, "queued,scheduled,running"),
+            (fates.completed, "completed", Status.COMPLETED, {Status.COMPLETED}),
+            (fates.failed, "failed again", Status.FAILED, UNSUCCESSFUL),
+            (fates.cancelled, "cancelled", Status.CANCELLED, {Status.CANCELLED}),
+            (fates.under_way, "under way", Status.RUNNING, ACTIVE),
         ):
             if count:
                 with Tag("li"):
                     Tag("span", words, f"badge {look_css(look)}")
-                    Tag("a", wording.plural(count, "job"), "link", href=find(statuses))
+                    Tag("a", wording.plural(count, "job"), "link", href=find(",".join(sorted(statuses))))
 
 
 def _fact(name: str, value: int) -> None:
