@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services import audit, lifecycle
+from services import lifecycle
 from services.desk import Desk
 from services.errors import QueueUnavailable
 from services.models import Job, Switch, is_held_back, is_now
@@ -24,7 +23,6 @@ from services.vocabulary import Status
 logger = logging.getLogger(__name__)
 
 _CHUNK = 500
-_ALL = ""
 
 
 async def pause(desk: Desk, actor: Actor, kind: str | None = None, reason: str = "") -> Switch:
@@ -34,20 +32,7 @@ async def pause(desk: Desk, actor: Actor, kind: str | None = None, reason: str =
         Forbidden: neither operator nor admin.
         Invalid: no such kind, or a reason that cannot be stored.
     """
-    actor.require_operator()
-    reason = switches.sensible(reason)
-    if kind:
-        _ = desk.kinds[kind]
-
-    async def work(session: AsyncSession) -> Switch:
-        switch = Switch(
-            workspace_id=actor.workspace_id, name=STARTS, kind=kind or _ALL, reason=reason, by=actor.name
-        )
-        await switches.put(session, switch)
-        audit.record(session, actor, "kind.pause", kind=kind, reason=reason)
-        return switch
-
-    return await desk.db.transact(work)
+    return await switches.put(desk, actor, STARTS, kind, reason, action="kind.pause")
 
 
 async def resume(desk: Desk, actor: Actor, kind: str | None = None) -> bool:
@@ -58,15 +43,7 @@ async def resume(desk: Desk, actor: Actor, kind: str | None = None) -> bool:
     Raises:
         Forbidden: neither operator nor admin.
     """
-    actor.require_operator()
-
-    async def work(session: AsyncSession) -> bool:
-        if not await switches.take(session, actor, STARTS, kind or _ALL):
-            return False
-        audit.record(session, actor, "kind.resume", kind=kind)
-        return True
-
-    resumed = await desk.db.transact(work)
+    resumed = await switches.take(desk, actor, STARTS, kind, action="kind.resume")
     if resumed:
         await _ring(desk, actor, kind)
     return resumed

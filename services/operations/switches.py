@@ -32,20 +32,7 @@ async def switch_off(desk: Desk, actor: Actor, kind: str | None = None, reason: 
         Forbidden: neither operator nor admin.
         Invalid: no such kind, or a reason that cannot be stored.
     """
-    actor.require_operator()
-    reason = sensible(reason)
-    if kind:
-        _ = desk.kinds[kind]
-
-    async def work(session: AsyncSession) -> Switch:
-        switch = Switch(
-            workspace_id=actor.workspace_id, name=RETRIES, kind=kind or _ALL, reason=reason, by=actor.name
-        )
-        await put(session, switch)
-        audit.record(session, actor, "retries.off", kind=kind, reason=reason)
-        return switch
-
-    return await desk.db.transact(work)
+    return await put(desk, actor, RETRIES, kind, reason, action="retries.off")
 
 
 async def switch_on(desk: Desk, actor: Actor, kind: str | None = None) -> bool:
@@ -54,15 +41,7 @@ async def switch_on(desk: Desk, actor: Actor, kind: str | None = None) -> bool:
     Raises:
         Forbidden: neither operator nor admin.
     """
-    actor.require_operator()
-
-    async def work(session: AsyncSession) -> bool:
-        if not await take(session, actor, RETRIES, kind or _ALL):
-            return False
-        audit.record(session, actor, "retries.on", kind=kind)
-        return True
-
-    return await desk.db.transact(work)
+    return await take(desk, actor, RETRIES, kind, action="retries.on")
 
 
 async def list_switches(desk: Desk, actor: Actor) -> list[Switch]:
@@ -114,7 +93,47 @@ async def require_on(session: AsyncSession, job: Job) -> None:
         raise disabled(switch)
 
 
-def sensible(reason: str) -> str:
+async def put(desk: Desk, actor: Actor, name: str, kind: str | None, reason: str, *, action: str) -> Switch:
+    """Switches off, or pauses; `action` is what the audit log calls it. Raises Forbidden, Invalid."""
+    actor.require_operator()
+    reason = _sensible(reason)
+    if kind:
+        _ = desk.kinds[kind]
+
+    async def work(session: AsyncSession) -> Switch:
+        switch = Switch(
+            workspace_id=actor.workspace_id, name=name, kind=kind or _ALL, reason=reason, by=actor.name
+        )
+        await _write(session, switch)
+        audit.record(session, actor, action, kind=kind, reason=reason)
+        return switch
+
+    return await desk.db.transact(work)
+
+
+async def take(desk: Desk, actor: Actor, name: str, kind: str | None, *, action: str) -> bool:
+    """The way back; False: there was nothing to take away. Raises Forbidden."""
+    actor.require_operator()
+    gone = (
+        sa.delete(Switch)
+        .where(
+            col(Switch.workspace_id) == actor.workspace_id,
+            col(Switch.name) == name,
+            col(Switch.kind) == (kind or _ALL),
+        )
+        .returning(col(Switch.kind))
+    )
+
+    async def work(session: AsyncSession) -> bool:
+        if (await session.scalars(gone)).one_or_none() is None:
+            return False
+        audit.record(session, actor, action, kind=kind)
+        return True
+
+    return await desk.db.transact(work)
+
+
+def _sensible(reason: str) -> str:
     """A reason as it is stored. Raises Invalid where it is too long, or cannot be."""
     reason = " ".join(reason.split())
     require_storable(reason)
@@ -123,7 +142,7 @@ def sensible(reason: str) -> str:
     return reason
 
 
-async def put(session: AsyncSession, switch: Switch) -> None:
+async def _write(session: AsyncSession, switch: Switch) -> None:
     """In one statement: of two people at once, each may be the second."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     anew = {"reason": switch.reason, "by": switch.by, "at": switch.at}
@@ -133,17 +152,3 @@ async def put(session: AsyncSession, switch: Switch) -> None:
         .values(values)
         .on_conflict_do_update(index_elements=["workspace_id", "name", "kind"], set_=anew)
     )
-
-
-async def take(session: AsyncSession, actor: Actor, name: str, kind: str) -> bool:
-    """Takes one away; False: there was none."""
-    gone = (
-        sa.delete(Switch)
-        .where(
-            col(Switch.workspace_id) == actor.workspace_id,
-            col(Switch.name) == name,
-            col(Switch.kind) == kind,
-        )
-        .returning(col(Switch.kind))
-    )
-    return (await session.scalars(gone)).one_or_none() is not None
